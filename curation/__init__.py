@@ -1,0 +1,1 @@
+"""Samples: sources, measuring, selecting, splitting, releasing."""

@@ -1,0 +1,1 @@
+"""Canonical form and validation of the targets: pages, tables, formulas."""

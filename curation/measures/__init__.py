@@ -1,0 +1,1 @@
+"""Measures of samples. Measures do not know each other."""

@@ -1,0 +1,53 @@
+"""The closed list of reasons for leaving a row out. A reason is part of the data: rename none lightly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a row was rejected. The comment names the stage that gives it."""
+
+    # reading a source
+    TEXT_MISSING = "text_missing"
+    TEXT_NOT_UTF8 = "text_not_utf8"
+    ANNOTATION_BROKEN = "annotation_broken"  # PubTabNet cells and structure do not weave
+    # canonical form
+    MARKUP_EMPTY = "markup_empty"
+    MARKUP_TOO_LARGE = "markup_too_large"
+    MARKUP_INVALID = "markup_invalid"
+    TABLE_MISSING = "table_missing"
+    TABLE_NESTED = "table_nested"
+    TABLE_SPANS_OVERLAP = "table_spans_overlap"
+    TABLE_RAGGED = "table_ragged"
+    LATEX_INVALID = "latex_invalid"
+    # token length
+    TOO_MANY_TOKENS = "too_many_tokens"
+    # images
+    IMAGE_MISSING = "image_missing"
+    IMAGE_UNREADABLE = "image_unreadable"
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_BLANK = "image_blank"
+    # rendering (rendering.result.FailureReason, prefixed)
+    RENDER_BLANK = "render_blank"
+    RENDER_CUT_OFF = "render_cut_off"
+    RENDER_OVER_CAP = "render_over_cap"
+    RENDER_TIMEOUT = "render_timeout"
+    RENDER_KATEX_ERROR = "render_katex_error"
+    RENDER_CRASHED = "render_crashed"
+    RENDER_NAVIGATED = "render_navigated"
+    # selection
+    WHERE = "where"
+    DUPLICATE_EXACT = "duplicate_exact"
+    OVER_LIMIT = "over_limit"
+    OVER_SPLIT_COUNT = "over_split_count"
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One row left out: the reason, and what exactly was wrong (one line, no secrets)."""
+
+    reason: Reason
+    detail: str = ""

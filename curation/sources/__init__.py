@@ -1,0 +1,1 @@
+"""Where samples come from. Sources do not know each other."""

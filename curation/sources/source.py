@@ -1,0 +1,64 @@
+"""What a source is: it lists pieces, and reads a piece's texts first and images of chosen rows later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Protocol
+
+import pyarrow as pa
+
+from curation.sample import Task
+
+RAW_SCHEMA: Final = pa.schema(
+    [
+        ("row", pa.int64()),  # position in the source file
+        ("sub_key", pa.string()),  # tells apart several samples of one row; "" otherwise
+        ("source_key", pa.string()),  # what a person would look the row up by (file name, imgid, …)
+        ("license", pa.string()),
+        ("task", pa.string()),
+        ("text", pa.string()),  # as the source has it; null where rejected
+        ("context", pa.string()),  # null where the source tells nothing
+        ("reject_reason", pa.string()),  # a curation.reasons.Reason, or null
+        ("reject_detail", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One shard's worth of one source file; picklable and complete: a worker needs nothing else.
+
+    `row_groups` says which Parquet row groups hold the rows (empty for other files); `first_row` and
+    `n_rows` are positions in the file. `content_sha256` is the file's content hash and with the row
+    range it is what a shard's key is made of; `revision` is lineage only.
+    """
+
+    path: str
+    content_sha256: str
+    revision: str
+    row_groups: tuple[int, ...]
+    first_row: int
+    n_rows: int
+
+
+class Source(Protocol):
+    """A frozen dataclass whose fields are its settings, the address among them."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]  # bump when the same settings give other rows
+    task: Task
+
+    def pieces(self, rows_per_shard: int) -> Iterator[Piece]:
+        """Pieces in source order, found lazily (a remote file's footer is read when its turn comes)."""
+        ...
+
+    def read_texts(self, piece: Piece) -> pa.Table:
+        """All rows of the piece as `RAW_SCHEMA`, in order. Reads no image."""
+        ...
+
+    def read_images(self, piece: Piece, rows: Sequence[int]) -> pa.Array | None:
+        """Images (`curation.sample.IMAGE_TYPE`) of the given file rows, in the order given, null where the
+        row has none. None where the source has no images at all and they are to be rendered.
+        """
+        ...

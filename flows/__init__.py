@@ -1,0 +1,1 @@
+"""What runs, in which order, where: Prefect flows, recipes, the command line. No data logic."""

@@ -1,0 +1,1 @@
+"""Markup to pixels, and pixels against pixels. A leaf: knows no Arrow and imports no other room."""

@@ -1,0 +1,1 @@
+"""Conversations, training, prediction and markup metrics (issue: training and evaluation)."""
