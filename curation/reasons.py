@@ -13,6 +13,7 @@ class Reason(StrEnum):
     TEXT_MISSING = "text_missing"
     TEXT_NOT_UTF8 = "text_not_utf8"
     ANNOTATION_BROKEN = "annotation_broken"  # PubTabNet cells and structure do not weave
+    OTHER_SPLIT = "other_split"  # the row belongs to another of the source's splits than the one asked for
     # canonical form
     MARKUP_EMPTY = "markup_empty"
     MARKUP_TOO_LARGE = "markup_too_large"

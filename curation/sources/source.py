@@ -31,7 +31,8 @@ class Piece:
 
     `row_groups` says which Parquet row groups hold the rows (empty for other files); `first_row` and
     `n_rows` are positions in the file. `content_sha256` is the file's content hash and with the row
-    range it is what a shard's key is made of; `revision` is lineage only.
+    range it is what a shard's key is made of; `revision` is lineage only. `byte_range` (start, end) holds
+    the rows where the file is one of lines; (0, 0) elsewhere.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Piece:
     row_groups: tuple[int, ...]
     first_row: int
     n_rows: int
+    byte_range: tuple[int, int] = (0, 0)
 
 
 class Source(Protocol):

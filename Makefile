@@ -1,0 +1,80 @@
+# Set-up, demo and checks. `make help` lists the targets; CI (.ci/run) and people call the same ones.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup-base setup demo test lint types layers tests format lock clean
+
+PYTHON ?= python3
+VENV_PACKAGE = python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
+BIN := .venv/bin
+UV := .venv/bin/uv
+
+# An environment that holds everything stays so: `make demo` after `make test` removes and installs nothing.
+SET := $(if $(wildcard .venv/.all-*),all,base)
+# A stamp's name holds the hash of what it stands for: with the same locks, set-up has nothing to do.
+KEY := $(shell cat requirements/*.txt pyproject.toml | sha256sum | cut -c1-16)
+
+# $(call system,TEST,PACKAGE): where TEST fails, installs the Debian package if it may, else says so in one line.
+define system
+$(1) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "set-up: apt-get install $(2)"; apt-get -qq update; \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(2) >/dev/null; \
+	else echo "A system package is missing: as root, apt-get install $(2)" >&2; exit 1; fi
+endef
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup-base: .venv/.$(SET)-$(KEY) ## what `make demo` needs: .venv without torch, Chromium, fonts, KaTeX and Tailwind
+	@$(BIN)/python -m rendering.install
+
+setup: .venv/.all-$(KEY) ## everything: what `make test` and training need
+	@$(BIN)/python -m rendering.install
+
+demo: setup-base ## the main job on the embedded sample, offline; the release is build/demo/releases/demo
+	@$(BIN)/markupmill build demo --workspace build/demo
+
+test: setup lint types layers tests ## everything that CI runs, in this order
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+layers: setup ## import-linter: which room may import which
+	$(BIN)/lint-imports
+
+tests: setup ## pytest on two processes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+format: setup ## ruff: mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(UV) ## requirements/*.in to requirements/*.txt with hashes; LOCK=--upgrade moves the versions
+	for set in uv base all; do $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" $(LOCK) requirements/$$set.in -o requirements/$$set.txt; done
+
+clean: ## removes what make made: .venv, build, node_modules, caches of the tools
+	rm -rf .venv build rendering/assets/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# uv installs the rest; pip fetches it by hash into the new environment, and the locks hold the same uv.
+$(UV):
+	@$(call system,command -v $(PYTHON),python3)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo \
+		"$$($(PYTHON) --version) will not do, Python 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(call system,$(PYTHON) -c 'import ensurepip',$(VENV_PACKAGE))
+	@echo "set-up: .venv and uv"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+
+.venv/.%-$(KEY): | $(UV)
+	@echo "set-up: Python packages ($* set)"
+	@rm -f .venv/.base-* .venv/.all-*
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/$*.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+	@touch $@

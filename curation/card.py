@@ -1,0 +1,173 @@
+"""The dataset card: `README.md` with the metadata that the Hub and `datasets` read, and what a person asks first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from curation.select import Selection
+
+if TYPE_CHECKING:
+    from curation.release import ReleaseSource
+
+SIZE_CATEGORIES: Final = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
+"""The Hub's own names for sizes below a million rows."""
+
+SPDX_TO_HUB: Final = {"CC-BY-4.0": "cc-by-4.0", "MIT": "mit", "Apache-2.0": "apache-2.0"}
+"""Licence identifiers as the Hub spells them; any other becomes `other` with its name."""
+
+DESCRIPTION_OF_TASK: Final = {
+    "page_to_html": "screenshot of a web page → HTML",
+    "table_to_html": "picture of a table → HTML",
+    "formula_to_latex": "picture of a formula → LaTeX",
+    "image_to_caption": "picture → caption",
+    "image_chat": "picture and conversation",
+}
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card says; `files` maps `task/split` to rows, bytes and file names."""
+
+    name: str
+    sources: tuple[ReleaseSource, ...]
+    selection: Selection
+    features: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
+    quality: Mapping[str, Any]
+    has_preview: bool
+
+
+def dataset_card(facts: CardFacts) -> str:
+    """The card as Markdown with a YAML header."""
+    header = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{header}---\n\n{_body(facts)}"
+
+
+def _tasks(facts: CardFacts) -> list[str]:
+    return sorted({key.split("/")[0] for key in facts.files})
+
+
+def _metadata(facts: CardFacts) -> dict[str, Any]:
+    tasks = _tasks(facts)
+    licenses = sorted({source.license for source in facts.sources})
+    n_rows = facts.selection.rows_kept
+    metadata: dict[str, Any] = {"pretty_name": facts.name}
+    if len(licenses) == 1 and licenses[0] in SPDX_TO_HUB:
+        metadata["license"] = SPDX_TO_HUB[licenses[0]]
+    else:
+        metadata |= {"license": "other", "license_name": "several" if len(licenses) > 1 else licenses[0] or "unknown"}
+    metadata["task_categories"] = ["image-to-text"]
+    metadata["size_categories"] = [next((name for limit, name in SIZE_CATEGORIES if n_rows < limit), "n>1M")]
+    metadata["tags"] = ["markupmill", *(task.replace("_", "-") for task in tasks)]
+    configs = [("default", tasks)] if len(tasks) == 1 else [("default", tasks), *((task, [task]) for task in tasks)]
+    metadata["configs"] = [_config(facts, name, members, many=len(tasks) > 1) for name, members in configs]
+    metadata["dataset_info"] = [_info(facts, name, members) for name, members in configs]
+    return metadata
+
+
+def _splits_of(facts: CardFacts, tasks: list[str]) -> list[str]:
+    present = {key.split("/")[1] for key in facts.files if key.split("/")[0] in tasks}
+    return [split for split in ("train", "validation", "test") if split in present]
+
+
+def _config(facts: CardFacts, name: str, tasks: list[str], *, many: bool) -> dict[str, Any]:
+    folder = "data" if not many else "data/*" if len(tasks) > 1 else f"data/{tasks[0]}"
+    data_files = [{"split": split, "path": f"{folder}/{split}-*"} for split in _splits_of(facts, tasks)]
+    return {"config_name": name, "data_files": data_files, **({"default": True} if name == "default" else {})}
+
+
+def _info(facts: CardFacts, name: str, tasks: list[str]) -> dict[str, Any]:
+    splits = []
+    for split in _splits_of(facts, tasks):
+        parts = [facts.files[f"{task}/{split}"] for task in tasks if f"{task}/{split}" in facts.files]
+        splits.append(
+            {
+                "name": split,
+                "num_bytes": sum(part["n_bytes"] for part in parts),
+                "num_examples": sum(part["n_rows"] for part in parts),
+            }
+        )
+    size = sum(split["num_bytes"] for split in splits)
+    return {
+        "config_name": name,
+        "features": [_yaml_feature(column, feature) for column, feature in facts.features.items()],
+        "splits": splits,
+        "download_size": size,
+        "dataset_size": size,
+    }
+
+
+def _yaml_feature(name: str, feature: Mapping[str, Any]) -> dict[str, Any]:
+    if feature["_type"] == "Image":
+        return {"name": name, "dtype": "image"}
+    if feature["_type"] == "List":
+        return {"name": name, "list": feature["feature"]["dtype"]}
+    return {"name": name, "dtype": feature["dtype"]}
+
+
+def _body(facts: CardFacts) -> str:
+    selection = facts.selection
+    counts: Counter[str] = Counter()
+    for key, entry in facts.files.items():
+        counts[key] = entry["n_rows"]
+    lines = [f"# {facts.name}", ""]
+    lines += [f"{selection.rows_kept:,} image–text pairs: " + "; ".join(_describe(task) for task in _tasks(facts)) + "."]
+    if facts.has_preview:
+        lines += ["", "![A few samples](preview.png)"]
+    lines += ["", "## What is in it", "", "| task | train | validation | test |", "|---|---:|---:|---:|"]
+    for task in _tasks(facts):
+        cells = " | ".join(f"{counts[f'{task}/{split}']:,}" for split in ("train", "validation", "test"))
+        lines.append(f"| `{task}` | {cells} |")
+    lines += ["", "## Where it is from", "", "| source | address | revision | licence |", "|---|---|---|---|"]
+    lines += [f"| {s.name} | {s.address or '—'} | {s.revision[:12] or '—'} | {s.license} |" for s in facts.sources]
+    lines += [
+        "",
+        "Every row names its own `source`, `source_key` and `license`.",
+        "",
+        "## What was left out",
+        "",
+        f"{selection.rows_in:,} rows were read: {selection.rows_kept:,} kept, "
+        f"{selection.rows_in - selection.rows_kept:,} rejected.",
+    ]
+    if selection.rejected:
+        lines += ["", "| reason | rows |", "|---|---:|"]
+        lines += [f"| `{reason}` | {n:,} |" for reason, n in sorted(selection.rejected.items(), key=lambda r: -r[1])]
+    lines += ["", "## Measures", ""]
+    lines += _measure_table(facts)
+    lines += [
+        "",
+        "## How to load it",
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'dataset = load_dataset("path/to/this/folder")  # or its repository on the Hub',
+        'dataset["train"][0]["image"].show()',
+        "```",
+        "",
+        "Made with markupmill: `recipe.yaml` makes it again, `manifest.json` has every file's SHA-256, "
+        "`quality.json` the measures.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _measure_table(facts: CardFacts) -> list[str]:
+    lines = ["| task | measure | p05 | median | p95 | measured on |", "|---|---|---:|---:|---:|---:|"]
+    for task, measures in facts.quality["tasks"].items():
+        for name, summary in measures.items():
+            if isinstance(summary, dict) and "p50" in summary:
+                cells = " | ".join(f"{summary[q]:,.6g}" for q in ("p05", "p50", "p95"))
+                lines.append(f"| `{task}` | `{name}` | {cells} | {summary['measured']:,} |")
+    for task, names in facts.quality["not_measured"].items():
+        lines += ["", f"Not measured for `{task}`: {', '.join(names)}."]
+    return lines
+
+
+def _describe(task: str) -> str:
+    return DESCRIPTION_OF_TASK.get(task, task)

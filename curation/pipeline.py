@@ -1,0 +1,120 @@
+"""Which stages and measures a source's rows go through. One place decides; every stage stays ignorant of the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+
+from curation.errors import ShardError
+from curation.ingest import Ingest, MeasureRef, ShardRef, finished_shard, ingest_piece, manifest_of, measure_path
+from curation.measures.markup import Markup
+from curation.measures.render import RenderBack
+from curation.measures.tokens import Tokens
+from curation.measuring import measure_ref, measure_shard
+from curation.select import MeasuredShard
+from curation.sources.source import Piece, Source
+from curation.stage import Stage
+from curation.stages.canonical import CanonicalForm
+from curation.stages.images import CheckImage, CropToInk
+from curation.stages.rendered import RenderTarget
+from curation.store import Workspace
+from rendering.assets import NODE_MODULES
+from rendering.renderer import fingerprint
+from rendering.spec import RenderSpec
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One source's whole way into the workspace: ingest, then measures. Picklable; workers open what they need."""
+
+    ingest: Ingest
+    measures: tuple[Stage, ...]
+
+    def finished(self, workspace: Workspace, piece: Piece) -> MeasuredShard | None:
+        """The piece's shard with all its measures, if everything is there and verifies."""
+        shard = finished_shard(workspace, self.ingest.shard_key(piece))
+        if shard is None:
+            return None
+        refs = [measure_ref(stage, shard.key) for stage in self.measures]
+        if not all(workspace.finished(manifest_of(measure_path(ref.measure, ref.key))) for ref in refs):
+            return None
+        return self._measured(shard, refs)
+
+    def run(self, workspace: Workspace, piece: Piece) -> MeasuredShard:
+        """Make the piece's shard and measures, or those of them that are missing. Raises `ShardError`."""
+        shard = ingest_piece(workspace, self.ingest, piece)
+        return self._measured(shard, [measure_shard(workspace, stage, shard.key) for stage in self.measures])
+
+    @staticmethod
+    def _measured(shard: ShardRef, refs: Sequence[MeasureRef]) -> MeasuredShard:
+        return MeasuredShard(shard, (*shard.measures, *refs))
+
+
+@dataclass(frozen=True)
+class BundleResult:
+    """What became of a bundle: a shard or an error for each piece, in order."""
+
+    shards: tuple[MeasuredShard | ShardError, ...]
+
+
+def run_bundle(workspace: Workspace, pipeline: Pipeline, pieces: Sequence[Piece]) -> BundleResult:
+    """Run several pieces one after another; one that fails unexpectedly stops no other."""
+    shards: list[MeasuredShard | ShardError] = []
+    for piece in pieces:
+        try:
+            shards.append(pipeline.run(workspace, piece))
+        except ShardError as error:
+            shards.append(error)
+    return BundleResult(tuple(shards))
+
+
+def pipeline_of(source: Source, tokens: Tokens, measures: Sequence[str], *, has_images: bool) -> Pipeline:
+    """The pipeline of a source whose rows bring pictures (`has_images`) or have to be rendered.
+
+    `measures` are names out of `markup` and `render`.
+    """
+    images: list[Stage] = []
+    if has_images:
+        images += [CropToInk()] if getattr(source, "crop", "none") == "ink" else []
+        images += [CheckImage()]
+    else:
+        images += [RenderTarget(_render_fingerprint())]
+    if tokens.image_tokens == "processor":  # pictures' sizes are known only now: the count becomes exact
+        images += [tokens]
+    chosen: dict[str, Stage] = {}
+    if "markup" in measures:
+        chosen["markup"] = Markup()
+    if "render" in measures:
+        chosen["render"] = RenderBack(_render_fingerprint())
+    return Pipeline(Ingest(source, (CanonicalForm(_parsers()), tokens), tuple(images)), tuple(chosen.values()))
+
+
+def first_piece(source: Source, rows_per_shard: int) -> Piece | None:
+    """The first piece of a source, or None where it has none."""
+    return next(iter(source.pieces(rows_per_shard)), None)
+
+
+def bundles(pieces: Iterator[Piece], n_pieces: int) -> Iterator[list[Piece]]:
+    """Consecutive pieces, `n_pieces` at a time."""
+    bundle: list[Piece] = []
+    for piece in pieces:
+        bundle.append(piece)
+        if len(bundle) == n_pieces:
+            yield bundle
+            bundle = []
+    if bundle:
+        yield bundle
+
+
+@lru_cache(maxsize=1)
+def _parsers() -> str:
+    katex = json.loads((NODE_MODULES / "katex" / "package.json").read_text("utf-8"))["version"]
+    return f"lxml {version('lxml')}, katex {katex}"
+
+
+@lru_cache(maxsize=1)
+def _render_fingerprint() -> str:
+    return " ".join(fingerprint(RenderSpec(kind=kind)) for kind in ("page", "table", "formula"))

@@ -1,0 +1,213 @@
+"""Reading Parquet sources by row group and column: texts first, images only of row groups with survivors."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import BinaryIO, Final, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.errors import SchemaError
+from curation.sources.address import open_file
+from curation.sources.files import ResolvedAddress, SourceFile, shown
+from curation.sources.hashes import content_sha256
+from curation.sources.remote import reaching
+from curation.sources.rows import image_array, is_text_type
+from curation.sources.source import Piece
+
+_READ_BYTES: Final = 4 * 1024 * 1024
+"""How much of an image column is fetched at a time, so that a row group of 10,000 images never sits in memory.
+The least that can be decoded is one page: about 1 MB, but 1,024 rows where pyarrow wrote the file by its defaults."""
+_IMAGE_ROWS: Final = 16
+
+
+def list_pieces(
+    address: ResolvedAddress,
+    rows_per_shard: int,
+    text_columns: Sequence[str],
+    image_column: str,
+    *,
+    needs_images: bool = True,
+) -> Iterator[Piece]:
+    """Pieces of between one and two times `rows_per_shard` rows (fewer at a file's end), file by file.
+
+    Row groups are joined until there are enough rows, and a larger row group is cut by rows, so that a shard
+    has about the size asked for however the file was written. A file's footer is read when its turn comes.
+    Without `needs_images` a file may lack the column of images, but not have it with another type.
+
+    Raises:
+        SchemaError: a file is no Parquet, or lacks one of the columns, or has it with another type.
+    """
+    for file in address.files:
+        sha256 = content_sha256(file)
+        footer = _checked_footer(file, sha256)
+        schema = footer.schema.to_arrow_schema()
+        has_images = needs_images or image_column in schema.names
+        _check_columns(file, schema, text_columns, image_column if has_images else None)
+        sizes = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        for groups, first_row, n_rows in _cut(sizes, rows_per_shard):
+            yield Piece(file.path, sha256, address.revision, groups, first_row, n_rows)
+
+
+def column_names(piece: Piece) -> list[str]:
+    """Names of the columns of the piece's file."""
+    return list(_footer(piece.path, piece.content_sha256).schema.to_arrow_schema().names)
+
+
+def read_columns(piece: Piece, columns: Sequence[str]) -> pa.Table:
+    """The piece's rows of `columns`; no byte of another column is fetched."""
+    first, n_in_groups = _rows_before(piece), _rows_in_groups(piece)
+    if n_in_groups == piece.n_rows:
+        return _read_groups(piece.path, piece.content_sha256, piece.row_groups, tuple(columns))
+    groups = [
+        _read_cut_group(piece.path, piece.content_sha256, group, tuple(sorted(columns))) for group in piece.row_groups
+    ]
+    return pa.concat_tables(groups).slice(piece.first_row - first, piece.n_rows)
+
+
+def read_images(piece: Piece, column: str, rows: Sequence[int]) -> pa.Array:
+    """Images (`curation.sample.IMAGE_TYPE`) of the given file rows, in the order given; null where a row has no bytes.
+
+    Reads only row groups that hold such a row, as a stream. Called again with rows further on, a thread goes on
+    reading where it stopped: a row group is fetched once however many calls a piece takes.
+    """
+    found: dict[int, bytes] = {}
+    footer = _footer(piece.path, piece.content_sha256)
+    first = _rows_before(piece)
+    for group in piece.row_groups:
+        end = first + footer.row_group(group).num_rows
+        wanted = sorted({row - first for row in rows if first <= row < end})
+        if wanted:
+            images = _image_stream(piece, group, column, wanted[0]).take(wanted)
+            found.update((first + position, image) for position, image in images)
+        first = end
+    return image_array([found.get(row) for row in rows])
+
+
+class _ImageStream:
+    """One row group's image column, read forwards a few rows at a time."""
+
+    def __init__(self, piece: Piece, group: int, column: str) -> None:
+        footer = _footer(piece.path, piece.content_sha256)
+        self._is_struct = pa.types.is_struct(footer.schema.to_arrow_schema().field(column).type)
+        self._file = pq.ParquetFile(_input(piece.path), metadata=footer, buffer_size=_READ_BYTES, pre_buffer=False)
+        leaf = f"{column}.bytes" if self._is_struct else column
+        self._batches = self._file.iter_batches(_IMAGE_ROWS, row_groups=[group], columns=[leaf], use_threads=False)
+        self._images = pa.nulls(0)
+        self.position = 0  # in the row group, of the first row of `_images`
+
+    def take(self, wanted: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """(position, bytes) of the rows at `wanted` positions (ascending, none before `position`) that have bytes."""
+        for position in wanted:
+            while position >= self.position + len(self._images):
+                self.position += len(self._images)
+                column = next(self._batches).column(0)
+                self._images = column.field("bytes") if self._is_struct else column
+            image = self._images[position - self.position]
+            if image.is_valid:
+                yield position, image.as_py()
+
+
+_open_stream = threading.local()
+
+
+def _image_stream(piece: Piece, group: int, column: str, first_wanted: int) -> _ImageStream:
+    """The stream that this thread has open, where it is the right one and not yet past the first wanted row."""
+    key = (os.getpid(), piece.path, piece.content_sha256, group, column)
+    if getattr(_open_stream, "key", None) != key or _open_stream.stream.position > first_wanted:
+        _open_stream.stream = _ImageStream(piece, group, column)
+        _open_stream.key = key
+    return cast("_ImageStream", _open_stream.stream)
+
+
+def _input(path: str) -> str | BinaryIO:
+    """What pyarrow reads from: it opens local files itself."""
+    return open_file(path) if "://" in path else path
+
+
+def _cut(sizes: Sequence[int], rows_per_shard: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """(row groups, first row, number of rows) of each piece of a file whose row groups have these `sizes`."""
+    starts = [0, *accumulate(sizes)]
+    block: list[int] = []
+    for group, size in enumerate(sizes):
+        block += [group] if size else []
+        n_rows = sum(sizes[member] for member in block)
+        is_last = group == len(sizes) - 1
+        if not block or (n_rows < rows_per_shard and not is_last):
+            continue
+        n_parts = max(1, n_rows // rows_per_shard)
+        for part in range(n_parts):
+            first = starts[block[0]] + n_rows * part // n_parts
+            end = starts[block[0]] + n_rows * (part + 1) // n_parts
+            members = tuple(m for m in block if starts[m] < end and starts[m] + sizes[m] > first)
+            yield members, first, end - first
+        block = []
+
+
+def _rows_before(piece: Piece) -> int:
+    """Position in the file of the first row of the piece's first row group."""
+    footer = _footer(piece.path, piece.content_sha256)
+    return sum(footer.row_group(group).num_rows for group in range(piece.row_groups[0]))
+
+
+def _rows_in_groups(piece: Piece) -> int:
+    footer = _footer(piece.path, piece.content_sha256)
+    return sum(footer.row_group(group).num_rows for group in piece.row_groups)
+
+
+@lru_cache(maxsize=16)
+def _footer(path: str, content_sha256: str) -> pq.FileMetaData:  # noqa: ARG001  # the hash keeps the cache true
+    with pq.ParquetFile(_input(path)) as file:
+        return file.metadata
+
+
+def _read_groups(path: str, sha256: str, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    with pq.ParquetFile(_input(path), metadata=_footer(path, sha256), pre_buffer=True) as file:
+        return file.read_row_groups(list(groups), columns=list(columns))
+
+
+@lru_cache(maxsize=2)
+def _read_cut_group(path: str, sha256: str, group: int, columns: tuple[str, ...]) -> pa.Table:
+    """A row group that several pieces share is decoded once for neighbours, not once for each of them."""
+    return _read_groups(path, sha256, [group], columns)
+
+
+def _checked_footer(file: SourceFile, sha256: str) -> pq.FileMetaData:
+    with reaching(shown(file.path)):
+        try:
+            return _footer(file.path, sha256)
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and "://" in file.path:
+                raise
+            raise SchemaError(f"{shown(file.path)} cannot be read as Parquet", "Fetch it again") from error
+
+
+def _check_columns(file: SourceFile, schema: pa.Schema, text_columns: Sequence[str], image_column: str | None) -> None:
+    for column in [*text_columns, *([image_column] if image_column else [])]:
+        if column not in schema.names:
+            has = ", ".join(f"{field.name} ({_type_name(field.type)})" for field in schema)
+            raise SchemaError(f"{shown(file.path)} has no column {column!r}", f"It has: {has}; set the column's name")
+    wrong = [(column, "text") for column in text_columns if not is_text_type(schema.field(column).type)]
+    if image_column and not _is_image_type(schema.field(image_column).type):
+        wrong.append((image_column, "images"))
+    for column, kind in wrong:
+        has = _type_name(schema.field(column).type)
+        raise SchemaError(f"Column {column!r} of {shown(file.path)} holds no {kind} but {has}", "Name another column")
+
+
+def _is_image_type(column_type: pa.DataType) -> bool:
+    if pa.types.is_struct(column_type):
+        index = column_type.get_field_index("bytes")
+        return index >= 0 and _is_image_type(column_type.field(index).type)
+    return bool(
+        pa.types.is_binary(column_type) or pa.types.is_large_binary(column_type) or pa.types.is_null(column_type)
+    )
+
+
+def _type_name(column_type: pa.DataType) -> str:
+    return " ".join(str(column_type).split())

@@ -1,0 +1,266 @@
+"""The build flow: sources to shards in bundles, then one selection, then one release.
+
+The flow decides what runs where; what a bundle does is `curation.pipeline`. Tasks take and return references.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prefect import State, Task, flow, task
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
+
+from curation.errors import ShardError
+from curation.measures.tokens import Tokens
+from curation.pipeline import BundleResult, Pipeline, bundles, first_piece, pipeline_of, run_bundle
+from curation.release import Release, ReleaseSource, write_release
+from curation.select import Keeper, MeasuredShard, Selection, SourceShards, select
+from curation.sources.source import Piece, Source
+from curation.store import Workspace
+from curation.workers import close_workers
+from flows.progress import Progress
+from flows.recipe import Recipe, SourceEntry
+from flows.server import die_with_parent
+from rendering.errors import BadInputError, MarkupmillError
+
+BUNDLES_IN_FLIGHT_PER_WORKER: Final = 2
+"""Enough that no worker waits; few enough that a limit, once met, has little work to throw away."""
+
+MAX_TASK_RUNS: Final = 200
+"""Bundles grow with the number of shards so that a source has at most about this many task runs."""
+
+IO_RETRIES: Final = 2
+IO_RETRY_DELAY_S: Final = 5
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build made or found: the selection's accounts, the release, and how many shards were made now."""
+
+    selection: Selection
+    release: Release
+    n_shards: int
+    n_shards_made: int
+
+
+def _is_io_error(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry what a network or a disk may have got over; never a bug, never bad input."""
+    try:
+        state.result()
+    except OSError:
+        return True
+    except Exception:  # noqa: BLE001 - whatever else it is, it is not retried
+        return False
+    return False
+
+
+@task(name="make shards", retries=IO_RETRIES, retry_delay_seconds=IO_RETRY_DELAY_S, retry_condition_fn=_is_io_error)
+def make_shards(workspace_url: str, pipeline: Pipeline, pieces: list[Piece]) -> BundleResult:
+    """Run one bundle. Fails, for Prefect to show, where any of its shards did; the others are in the workspace."""
+    die_with_parent()
+    result = run_bundle(Workspace(workspace_url), pipeline, pieces)
+    for shard in result.shards:
+        if isinstance(shard, ShardError):
+            raise shard
+    return result
+
+
+@task(name="select")
+def select_rows(workspace_url: str, recipe: Recipe, shards: list[SourceShards]) -> Selection:
+    """Decide what goes into the release."""
+    return select(Workspace(workspace_url), shards, recipe.rules())
+
+
+@task(name="write release")
+def make_release(
+    workspace_url: str, recipe: Recipe, selection: Selection, shards: list[SourceShards], sources: list[ReleaseSource]
+) -> Release:
+    """Write the release, or find it as it should be."""
+    return write_release(
+        Workspace(workspace_url), selection, shards, recipe.release_spec(), recipe.to_yaml(), sources
+    )
+
+
+def build_release(
+    recipe: Recipe,
+    workspace_url: str,
+    *,
+    runner: str = "threads",
+    n_workers: int | None = None,
+    bundle_shards: int | None = None,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Run the build flow on the runner asked for.
+
+    Raises `MarkupmillError` where shards failed, after all others were made, or where input is bad.
+    """
+    n_workers = n_workers or os.cpu_count() or 1
+    runners: dict[str, Callable[[], Any]] = {
+        "threads": lambda: ThreadPoolTaskRunner(max_workers=n_workers),
+        "processes": lambda: ProcessPoolTaskRunner(max_workers=n_workers),
+    }
+    run = flow(name="build", flow_run_name=f"build {recipe.name}", task_runner=runners[runner](), validate_parameters=False)(
+        _build
+    )
+    try:
+        return run(recipe, workspace_url, n_workers, bundle_shards, progress or Progress())
+    finally:
+        close_workers()
+
+
+def _build(
+    recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int | None, progress: Progress
+) -> BuildResult:
+    workspace = Workspace(workspace_url)
+    tokens = Tokens.pinned(
+        recipe.tokens.tokenizer,
+        recipe.tokens.revision,
+        recipe.build_prompt(),
+        recipe.tokens.image_tokens,
+        recipe.tokens.ceiling,
+    )
+    keeper = Keeper(workspace, recipe.rules())
+    any_limit = any(entry.limit for entry in recipe.sources)
+    made: list[SourceShards] = []
+    origins: list[ReleaseSource] = []
+    failures: list[BaseException] = []
+    n_made = 0
+    for entry in recipe.sources:
+        source = entry.build()
+        first = first_piece(source, recipe.rows_per_shard)
+        if first is None:
+            raise BadInputError(f"source {entry.type} has no rows", "Check its address and settings")
+        has_images = source.read_images(first, []) is not None
+        pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images)
+        run = _SourceRun(workspace, entry, pipeline, keeper if any_limit else None, progress)
+        run.make(source, recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
+        failures += run.failures
+        n_made += run.n_made
+        made.append(SourceShards(entry.type, tuple(run.shards), entry.limit))
+        origins.append(_origin(entry, source, first))
+    if failures:
+        raise _failed(failures)
+    selection = select_rows(workspace_url, recipe, made)
+    release = make_release(workspace_url, recipe, selection, made, origins)
+    create_markdown_artifact(_summary(selection, release), key="build-summary", description=f"Build of {recipe.name}")
+    return BuildResult(selection, release, sum(len(source.shards) for source in made), n_made)
+
+
+class _SourceRun:
+    """One source's bundles, submitted ahead of need and taken up in source order until its limit is met."""
+
+    def __init__(
+        self, workspace: Workspace, entry: SourceEntry, pipeline: Pipeline, keeper: Keeper | None, progress: Progress
+    ) -> None:
+        self._workspace, self._entry, self._pipeline = workspace, entry, pipeline
+        self._keeper, self._progress = keeper, progress
+        self.shards: list[MeasuredShard] = []
+        self.failures: list[BaseException] = []
+        self.n_made = 0
+
+    def make(self, source: Source, rows_per_shard: int, n_ahead: int, bundle_shards: int | None) -> None:
+        """Make the source's shards, or find them; leaves them in `shards`, in order."""
+        pieces = source.pieces(rows_per_shard)
+        total = self._entry.limit
+        if total is None:
+            known = list(pieces)
+            pieces, total = iter(known), sum(piece.n_rows for piece in known)
+            bundle_shards = bundle_shards or -(-len(known) // MAX_TASK_RUNS)
+        if self._keeper:
+            self._keeper.begin_source(self._entry.limit)
+        self._progress.begin_source(self._entry.type, total)
+        artifact = create_progress_artifact(0.0, key=f"rows-{self._entry.type}", description=f"Rows of {self._entry.type}")
+        waiting: deque[tuple[list[Piece], list[MeasuredShard] | PrefectFuture[BundleResult]]] = deque()
+        more = bundles(pieces, bundle_shards or 1)
+        while True:
+            while len(waiting) < n_ahead and (bundle := next(more, None)) is not None:
+                waiting.append((bundle, self._start(bundle)))
+            if not waiting:
+                break
+            bundle, outcome = waiting.popleft()
+            self._take(self._result(bundle, outcome), made_now=not isinstance(outcome, list))
+            update_progress_artifact(artifact, min(100.0, 100.0 * self._towards / total) if total else 100.0)
+            if self._keeper and self._keeper.is_full:
+                for _, ahead in waiting:
+                    if not isinstance(ahead, list):
+                        ahead.wait()
+                break
+
+    def _start(self, bundle: list[Piece]) -> list[MeasuredShard] | PrefectFuture[BundleResult]:
+        """Submit a bundle, unless all of it is finished."""
+        done = [self._pipeline.finished(self._workspace, piece) for piece in bundle]
+        found = [shard for shard in done if shard is not None]
+        if len(found) == len(bundle):
+            return found
+        named = make_shards.with_options(task_run_name=f"{self._entry.type} {_rows(bundle)}")
+        return named.submit(self._workspace.url, self._pipeline, bundle)
+
+    def _result(
+        self, bundle: list[Piece], outcome: list[MeasuredShard] | PrefectFuture[BundleResult]
+    ) -> list[MeasuredShard]:
+        if isinstance(outcome, list):
+            return outcome
+        outcome.wait()
+        result = outcome.result(raise_on_failure=False)
+        if isinstance(result, BundleResult):
+            return [shard for shard in result.shards if isinstance(shard, MeasuredShard)]
+        self.failures.append(result)
+        if not isinstance(result, ShardError):  # not the fault of a row: the next bundle would fail the same way
+            raise result
+        found = (self._pipeline.finished(self._workspace, piece) for piece in bundle)
+        return [shard for shard in found if shard is not None]
+
+    def _take(self, shards: list[MeasuredShard], *, made_now: bool) -> None:
+        for measured in shards:
+            if self._keeper:
+                if self._keeper.is_full:
+                    return
+                self._keeper.add(measured)
+            self.shards.append(measured)
+            self.n_made += made_now
+            shard = measured.shard
+            self._progress.add(
+                shard.rows_in, shard.rows_kept, shard.rejected, made_now=made_now, towards=self._towards
+            )
+
+    @property
+    def _towards(self) -> int:
+        if self._keeper and self._entry.limit:
+            return self._keeper.n_kept
+        return sum(measured.shard.rows_in for measured in self.shards)
+
+
+def _rows(bundle: list[Piece]) -> str:
+    first, last = bundle[0], bundle[-1]
+    name = os.path.basename(first.path)  # noqa: PTH119 - a path of any file system, not of this machine
+    if first.path != last.path:
+        return f"{name} row {first.first_row:,} to {os.path.basename(last.path)} row {last.first_row + last.n_rows - 1:,}"  # noqa: PTH119
+    return f"{name} rows {first.first_row:,} to {last.first_row + last.n_rows - 1:,}"
+
+
+def _origin(entry: SourceEntry, source: Source, first: Piece) -> ReleaseSource:
+    return ReleaseSource(
+        entry.type, str(getattr(source, "address", "")), first.revision, str(getattr(source, "license", ""))
+    )
+
+
+def _failed(failures: list[BaseException]) -> MarkupmillError:
+    if len(failures) == 1 and isinstance(failures[0], MarkupmillError):
+        return failures[0]
+    return MarkupmillError(
+        f"{len(failures)} bundles of shards failed; the first: {failures[0]}", "Other shards are kept; run again to re-try"
+    )
+
+
+def _summary(selection: Selection, release: Release) -> str:
+    lines = [f"**{selection.rows_kept:,}** of {selection.rows_in:,} rows kept", "", "| reason | rows |", "|---|---:|"]
+    lines += [f"| {reason} | {n:,} |" for reason, n in sorted(selection.rejected.items(), key=lambda r: -r[1])]
+    lines += ["", "| split | rows |", "|---|---:|", *(f"| {s} | {n:,} |" for s, n in selection.splits.items())]
+    return "\n".join([*lines, "", f"Release: `{release.path}`"])

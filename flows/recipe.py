@@ -1,0 +1,272 @@
+"""Recipes: typed YAML that says which sources, which limits, which measures and which release.
+
+A recipe is checked whole before anything is read: an unknown key is an error that names the nearest right
+one. The field descriptions here are the reference; `docs/recipes.md` shows them at work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from curation.conversation import Prompt
+from curation.release import ReleaseSpec
+from curation.select import Rules
+from curation.sources.generated import Generated
+from curation.sources.latex import Latex
+from curation.sources.pubtabnet import PubTabNet
+from curation.sources.source import Source
+from curation.sources.websight import WebSight
+from curation.split import SplitRule
+from rendering.errors import BadInputError
+
+SOURCES: Final[dict[str, type[Any]]] = {
+    source.name: source for source in (WebSight, PubTabNet, Latex, Generated)
+}
+"""Source kinds by the name that recipes use."""
+
+MEASURES: Final = ("markup", "render")
+"""Measures that a recipe can ask for, beside `tokens`, which ingest always makes."""
+
+
+class RecipeError(BadInputError):
+    """A recipe, or an override of one, cannot be used."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceEntry(_Strict):
+    """One source: its kind (`type`), its own settings, and how many of its rows may be kept."""
+
+    type: str
+    limit: Annotated[int, Field(gt=0)] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    def build(self) -> Source:
+        """The source with its settings."""
+        kind = SOURCES[self.type]
+        source: Source = TypeAdapter(kind, config=ConfigDict(extra="forbid")).validate_python(self.settings)
+        return source
+
+
+class TokenSettings(_Strict):
+    """What training will see, counted with the tokenizer of the model to be trained.
+
+    `tokenizer` is a Hub id, a folder, or `package:NAME` for one that a Python package ships. Rows above
+    `ingest_ceiling` tokens are rejected before their image is fetched; `max_seq_length` is applied in the
+    selection, so it can change below the ceiling without reading anything again.
+    """
+
+    tokenizer: str
+    revision: str | None = None
+    max_seq_length: Annotated[int, Field(gt=0)]
+    ingest_ceiling: Annotated[int, Field(gt=0)] | None = None
+    image_tokens: Annotated[int, Field(ge=0)] | Literal["processor"] = 0
+
+    @property
+    def ceiling(self) -> int:
+        """The ingest ceiling, or `max_seq_length` where none is set."""
+        return self.ingest_ceiling or self.max_seq_length
+
+
+class ReleaseSettings(_Strict):
+    """Columns of the release beside `image`, `text` and lineage, and other names for columns."""
+
+    carry: tuple[str, ...] = ("n_tokens",)
+    rename: dict[str, str] = Field(default_factory=dict)
+
+
+class PromptSettings(_Strict):
+    """Prompts that training will use; the task's own where not given."""
+
+    system: str | None = None
+    user: str | None = None
+    template: str | None = None
+
+
+class Recipe(_Strict):
+    """A whole recipe. `where` are SQL conditions over sample and measure columns; all must hold."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    description: str = ""
+    sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
+    tokens: TokenSettings
+    prompt: PromptSettings = PromptSettings()
+    measures: tuple[Literal["markup", "render"], ...] = ("markup",)
+    where: tuple[str, ...] = ()
+    dedup: Literal["exact", "none"] = "exact"
+    splits: dict[str, float] = Field(default_factory=lambda: {"train": 0.8, "validation": 0.1, "test": 0.1})
+    seed: int = 42
+    rows_per_shard: Annotated[int, Field(gt=0)] = 500
+    release: ReleaseSettings = ReleaseSettings()
+
+    def rules(self) -> Rules:
+        """What the selection decides by."""
+        return Rules(self.tokens.max_seq_length, self.where, self.dedup, SplitRule(**self.splits, seed=self.seed))
+
+    def release_spec(self) -> ReleaseSpec:
+        """What the release looks like."""
+        return ReleaseSpec(self.name, self.release.carry, tuple(sorted(self.release.rename.items())))
+
+    def build_prompt(self) -> Prompt:
+        """The prompt settings as the conversation module takes them."""
+        return replace(Prompt(), **{k: v for k, v in self.prompt.model_dump().items() if v is not None})
+
+    def to_yaml(self) -> str:
+        """The resolved recipe as YAML that `markupmill build` takes: every default written out."""
+        plain = self.model_dump(mode="json")
+        plain["sources"] = [
+            {"type": entry["type"], **({"limit": entry["limit"]} if entry["limit"] else {}), **entry["settings"]}
+            for entry in plain["sources"]
+        ]
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with markupmill."""
+    return sorted(path.name.removesuffix(".yaml") for path in files("flows").joinpath("recipes").iterdir())
+
+
+def load_recipe(name_or_path: str, overrides: Iterable[str] = (), addresses: Sequence[str] = ()) -> Recipe:
+    """A recipe by shipped name or file, with `--set key=value` and `--from [TYPE=]ADDRESS` applied.
+
+    Raises:
+        RecipeError: no such recipe, not YAML, an unknown key, a value of the wrong type.
+    """
+    plain = _read(name_or_path)
+    for address in addresses:
+        _set_address(plain, address)
+    for override in overrides:
+        _override(plain, override)
+    return parse_recipe(plain, name_or_path)
+
+
+def parse_recipe(plain: Mapping[str, Any], origin: str) -> Recipe:
+    """Check a recipe given as plain YAML values; `origin` is named in errors. Raises `RecipeError`."""
+    plain = {**plain, "sources": [_nested(entry) for entry in plain.get("sources") or []]}
+    try:
+        recipe = Recipe.model_validate(plain)
+        recipe.rules()
+        for entry in recipe.sources:
+            if entry.type not in SOURCES:
+                raise RecipeError(f"recipe {origin} has no such source type {entry.type!r}", _nearest(entry.type, SOURCES))
+            entry.build()
+    except ValidationError as error:
+        raise _readable(error, origin, plain) from None
+    if recipe.tokens.ceiling < recipe.tokens.max_seq_length:
+        raise RecipeError(
+            f"recipe {origin}: tokens.ingest_ceiling {recipe.tokens.ceiling} is below tokens.max_seq_length "
+            f"{recipe.tokens.max_seq_length}",
+            "Rows between them would be missing: raise the ceiling",
+        )
+    return recipe
+
+
+def _read(name_or_path: str) -> dict[str, Any]:
+    if name_or_path in shipped_recipes():
+        text = files("flows").joinpath("recipes", f"{name_or_path}.yaml").read_text("utf-8")
+    else:
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise RecipeError(
+                f"there is no recipe {name_or_path!r}, neither a file nor shipped",
+                f"Shipped are: {', '.join(shipped_recipes())}",
+            )
+        text = path.read_text("utf-8")
+    try:
+        plain = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"recipe {name_or_path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(plain, dict):
+        raise RecipeError(f"recipe {name_or_path} is not a mapping of keys to values", "See docs/recipes.md")
+    return plain
+
+
+def _nested(entry: object) -> object:
+    """Sources are written flat (`type`, `limit`, and the source's own settings side by side)."""
+    if not isinstance(entry, dict):
+        return entry
+    own = {key: value for key, value in entry.items() if key in ("type", "limit")}
+    return {**own, "settings": {key: value for key, value in entry.items() if key not in own}}
+
+
+def _set_address(plain: dict[str, Any], given: str) -> None:
+    entries = [entry for entry in plain.get("sources") or [] if isinstance(entry, dict)]
+    kind, separator, address = given.partition("=")
+    if separator and kind in SOURCES:
+        chosen = [entry for entry in entries if entry.get("type") == kind]
+    else:
+        address = given
+        chosen = [entry for entry in entries if entry.get("type") != Generated.name]
+    if len(chosen) != 1:
+        kinds = ", ".join(str(entry.get("type")) for entry in entries)
+        raise RecipeError(
+            f"--from {given} fits {len(chosen)} sources of the recipe (it has: {kinds})",
+            "Name one as --from TYPE=ADDRESS, or use --set sources.N.address=ADDRESS",
+        )
+    chosen[0]["address"] = address
+
+
+def _override(plain: dict[str, Any], given: str) -> None:
+    key, separator, value = given.partition("=")
+    if not separator:
+        raise RecipeError(f"--set {given} has no value", "Write --set key=value, for example tokens.max_seq_length=1024")
+    *parents, last = key.split(".")
+    here: Any = plain
+    for name in parents:
+        try:
+            here = here[int(name)] if isinstance(here, list) else here.setdefault(name, {})
+        except (ValueError, IndexError, AttributeError):
+            raise RecipeError(f"--set {given}: the recipe has no {key!r}", "Keys are joined by dots") from None
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        parsed = value
+    if isinstance(here, list):
+        if not last.isdecimal() or int(last) >= len(here):
+            raise RecipeError(f"--set {given}: the recipe has no {key!r}", f"The list has {len(here)} entries, from 0")
+        here[int(last)] = parsed
+    elif isinstance(here, dict):
+        here[last] = parsed
+    else:
+        raise RecipeError(f"--set {given}: {'.'.join(parents)} is a plain value", "It has no keys below it")
+
+
+def _readable(error: ValidationError, origin: str, plain: Mapping[str, Any]) -> RecipeError:
+    """The first fault in one line, with the nearest right key where a key is unknown."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "settings")
+    unknown = {"extra_forbidden", "unexpected_keyword_argument"}
+    if first["type"] in unknown:
+        return RecipeError(
+            f"recipe {origin} has an unknown key {where!r}", _nearest(str(first["loc"][-1]), _keys_beside(first, error, plain))
+        )
+    return RecipeError(f"recipe {origin}: {where or 'sources'}: {first['msg']}", "See docs/recipes.md")
+
+
+def _keys_beside(first: Any, error: ValidationError, plain: Mapping[str, Any]) -> list[str]:
+    """The keys that are allowed where the fault is."""
+    if error.title in {kind.__name__ for kind in SOURCES.values()}:
+        kind = next(kind for kind in SOURCES.values() if kind.__name__ == error.title)
+        return ["type", "limit", *kind.__dataclass_fields__]
+    model: Any = Recipe
+    for part in first["loc"][:-1]:
+        if isinstance(part, str) and isinstance(model, type) and issubclass(model, BaseModel):
+            annotation = model.model_fields[part].annotation
+            model = annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _nearest(given: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(names))}"

@@ -1,0 +1,56 @@
+"""One build as the command line runs it: recipe, workspace lock, Prefect API, flow, and what is told at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.server import prefect_api
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `markupmill build`, as they were given."""
+
+    recipe: str
+    addresses: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    workspace: str = "build/workspace"
+    runner: str = "threads"
+    n_workers: int | None = None
+    bundle_shards: int | None = None
+    limit: int | None = None
+
+
+def run_build(options: Options) -> str:
+    """Build a release and return what to tell the user. Raises `MarkupmillError`."""
+    with prefect_api(Path(options.workspace) / "prefect"):  # started first: it comes up while the rest is imported
+        from curation.store import Workspace
+        from flows.build import build_release
+        from flows.progress import Progress
+        from flows.recipe import load_recipe
+
+        recipe = load_recipe(options.recipe, options.overrides, options.addresses)
+        if options.limit:
+            entries = tuple(entry.model_copy(update={"limit": options.limit}) for entry in recipe.sources)
+            recipe = recipe.model_copy(update={"sources": entries})
+        with Workspace(options.workspace).lock(), Progress() as progress:
+            result = build_release(
+                recipe,
+                options.workspace,
+                runner=options.runner,
+                n_workers=options.n_workers,
+                bundle_shards=options.bundle_shards,
+                progress=progress,
+            )
+    selection, release = result.selection, result.release
+    splits = ", ".join(f"{split} {n:,}" for split, n in selection.splits.items())
+    lines = [
+        f"{selection.rows_in:,} rows in = {selection.rows_kept:,} kept + {sum(selection.rejected.values()):,} rejected",
+        *(f"  {n:>9,}  {reason}" for reason, n in sorted(selection.rejected.items(), key=lambda r: (-r[1], r[0]))),
+        f"Splits: {splits}",
+        f"Shards: {result.n_shards} ({result.n_shards_made} made now)",
+        f"Release: {release.path}" + ("" if release.made_now else " (unchanged)"),
+        f'Load it: from datasets import load_dataset; load_dataset("{release.path}")',
+    ]
+    return "\n".join(lines)

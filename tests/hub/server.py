@@ -1,0 +1,246 @@
+"""A small Hub on 127.0.0.1 for tests: what reading a dataset needs of the protocol, and the bytes that it cost.
+
+Datasets are given as `{path: bytes}`; each `publish` is a commit on `main`. Requests can be made to fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+LFS_SUFFIXES = (".parquet", ".jsonl", ".png")
+
+
+@dataclass
+class Repo:
+    """A dataset: its commits by id, the latest one, and who may see it."""
+
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    head: str = ""
+    private: bool = False
+    gated: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked, what was answered, and how many bytes of body went out."""
+
+    method: str
+    path: str
+    status: int
+    bytes_sent: int
+    authorization: str | None
+
+
+@dataclass
+class Fault:
+    """Answer `status` to the next `times` requests whose path matches."""
+
+    pattern: str
+    status: int
+    times: int
+
+
+class FakeHub:
+    """The server's state. `token` is the one that opens private and gated datasets."""
+
+    token = "hf_test_token"
+
+    def __init__(self) -> None:
+        self.repos: dict[str, Repo] = {}
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self.endpoint = ""
+
+    def publish(self, repo_id: str, files: Mapping[str, bytes], *, private: bool = False, gated: bool = False) -> str:
+        """Make a commit that holds exactly `files`; its id."""
+        repo = self.repos.setdefault(repo_id, Repo())
+        repo.private, repo.gated = private, gated
+        listing = [[path, hashlib.sha256(data).hexdigest()] for path, data in sorted(files.items())]
+        commit = hashlib.sha1(json.dumps([repo.head, listing]).encode()).hexdigest()
+        repo.commits[commit] = dict(files)
+        repo.head = commit
+        return commit
+
+    def fail(self, pattern: str, status: int, times: int = 1) -> None:
+        """Let the next `times` requests whose path matches `pattern` fail with `status`."""
+        self.faults.append(Fault(pattern, status, times))
+
+    def bytes_sent(self, pattern: str = "") -> int:
+        """Bytes of body sent for requests whose path matches `pattern`."""
+        return sum(request.bytes_sent for request in self.requests if re.search(pattern, request.path))
+
+    @contextmanager
+    def serve(self) -> Iterator[FakeHub]:
+        """Answer on a free port of 127.0.0.1 while the context lasts."""
+        handler = type("Handler", (_Handler,), {"hub": self})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        self.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    hub: FakeHub
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: `hub.requests` is the log."""
+
+    def do_GET(self) -> None:
+        self._route()
+
+    def do_HEAD(self) -> None:
+        self._route()
+
+    def do_POST(self) -> None:
+        self._route()
+
+    def _route(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        path = unquote(url.path)
+        for fault in self.hub.faults:
+            if fault.times > 0 and re.search(fault.pattern, path):
+                fault.times -= 1
+                return self._error(fault.status, "made to fail")
+        if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/([\w-]+)(?:/(.*))?)?", path):
+            return self._api(match[1], match[2] or "revision", match[3] or "main", parse_qs(url.query), body)
+        if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            return self._resolve(match[1], match[2], match[3])
+        return self._error(404, "no such route")
+
+    def _api(self, repo_id: str, verb: str, tail: str, query: dict[str, list[str]], body: bytes) -> None:
+        repo = self._repo(repo_id)
+        if repo is None:
+            return None
+        if verb == "auth-check":
+            return self._refuse_gated() if repo.gated and not self._is_authorized() else self._json({})
+        revision, _, folder = tail.partition("/")
+        commit = self._commit(repo, revision)
+        if commit is None:
+            return None
+        files = repo.commits[commit]
+        if verb == "revision":
+            siblings = [{"rfilename": path} for path in sorted(files)]
+            gated = "auto" if repo.gated else False
+            info = {"_id": "0" * 24, "id": repo_id, "sha": commit, "private": repo.private, "gated": gated}
+            return self._json({**info, "disabled": False, "tags": [], "downloads": 0, "likes": 0, "siblings": siblings})
+        if verb == "paths-info":
+            is_json = "json" in self.headers.get("Content-Type", "")
+            paths = json.loads(body)["paths"] if is_json else parse_qs(body.decode())["paths"]
+            entries = [_file_entry(path, files[path]) for path in paths if path in files]
+            folders = [path for path in paths if path not in files and any(f.startswith(path + "/") for f in files)]
+            return self._json(entries + [_folder_entry(path) for path in folders])
+        if verb == "tree":
+            recursive = query.get("recursive", [""])[0].lower() in {"true", "1"}
+            return self._json(_tree(files, folder, recursive=recursive))
+        return self._error(404, "no such verb")
+
+    def _resolve(self, repo_id: str, revision: str, path: str) -> None:
+        repo = self._repo(repo_id)
+        if repo is None:
+            return None
+        if repo.gated and not self._is_authorized():
+            return self._refuse_gated()
+        commit = self._commit(repo, revision)
+        if commit is None:
+            return None
+        data = repo.commits[commit].get(path)
+        if data is None:
+            return self._error(404, "Entry not found", "EntryNotFound")
+        headers = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes", "ETag": f'"{_entry_id(path, data)}"'}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        if not asked:
+            return self._send(200, data, headers)
+        start, end = int(asked[1]), min(int(asked[2]) + 1 if asked[2] else len(data), len(data))
+        if start >= len(data):
+            return self._send(416, b"", {**headers, "Content-Range": f"bytes */{len(data)}"})
+        return self._send(206, data[start:end], {**headers, "Content-Range": f"bytes {start}-{end - 1}/{len(data)}"})
+
+    def _repo(self, repo_id: str) -> Repo | None:
+        repo = self.hub.repos.get(repo_id)
+        if repo is None or (repo.private and not self._is_authorized()):
+            # The Hub does not tell a stranger a private dataset from none.
+            self._error(401, "Repository not found", "RepoNotFound")
+            return None
+        return repo
+
+    def _commit(self, repo: Repo, revision: str) -> str | None:
+        commit = repo.head if revision == "main" else revision
+        if commit not in repo.commits:
+            self._error(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            return None
+        return commit
+
+    def _is_authorized(self) -> bool:
+        return self.headers.get("Authorization") == f"Bearer {self.hub.token}"
+
+    def _refuse_gated(self) -> None:
+        self._error(403, "Access to this dataset is restricted", "GatedRepo")
+
+    def _error(self, status: int, message: str, code: str = "") -> None:
+        headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
+        self._send(status, json.dumps({"error": message}).encode(), headers)
+
+    def _json(self, value: Any) -> None:
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _send(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
+        sent = 0 if self.command == "HEAD" else len(data)
+        authorization = self.headers.get("Authorization")
+        self.hub.requests.append(Request(self.command, unquote(self.path), status, sent, authorization))
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if sent:
+            self.wfile.write(data)
+
+
+def _entry_id(path: str, data: bytes) -> str:
+    if path.endswith(LFS_SUFFIXES):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _file_entry(path: str, data: bytes) -> dict[str, Any]:
+    git_oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": git_oid}
+    if path.endswith(LFS_SUFFIXES):
+        entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+    return entry
+
+
+def _folder_entry(path: str) -> dict[str, Any]:
+    return {"type": "directory", "path": path, "size": 0, "oid": hashlib.sha1(path.encode()).hexdigest()}
+
+
+def _tree(files: Mapping[str, bytes], folder: str, *, recursive: bool) -> list[dict[str, Any]]:
+    prefix = f"{folder.rstrip('/')}/" if folder else ""
+    entries: dict[str, dict[str, Any]] = {}
+    for path in sorted(files):
+        if not path.startswith(prefix):
+            continue
+        parts = path[len(prefix) :].split("/")
+        for depth in range(1, len(parts) if recursive else min(2, len(parts))):
+            parent = prefix + "/".join(parts[:depth])
+            entries[parent] = _folder_entry(parent)
+        if recursive or len(parts) == 1:
+            entries[path] = _file_entry(path, files[path])
+    return list(entries.values())
