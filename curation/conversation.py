@@ -147,8 +147,13 @@ class ChatTemplate:
         return str(rendered[0])
 
 
-def chat_template(own_source: str | None, special_tokens: Mapping[str, str], prompt: Prompt) -> ChatTemplate:
-    """The template that a prompt asks for, of a tokenizer whose own is `own_source` (None: it has none)."""
+def chat_template(
+    own_source: str | None, special_tokens: Mapping[str, str], prompt: Prompt, image_mark: str = IMAGE_MARK
+) -> ChatTemplate:
+    """The template that a prompt asks for, of a tokenizer whose own is `own_source` (None: it has none).
+
+    `image_mark` is what the model's processor looks for: a built-in template writes that for a picture.
+    """
     tokens = dict(special_tokens)
     tokens.setdefault("bos_token", "")
     tokens.setdefault("eos_token", tokens.get("sep_token", ""))
@@ -156,7 +161,8 @@ def chat_template(own_source: str | None, special_tokens: Mapping[str, str], pro
     if prompt.template is None and own_source is not None:
         source = _FIXED_CLOCK + own_source if "strftime_now" in own_source else own_source
         return ChatTemplate(source, ordered, is_built_in=False)
-    return ChatTemplate(BUILT_IN_TEMPLATES[prompt.template or FALLBACK_TEMPLATE], ordered, is_built_in=True)
+    source = BUILT_IN_TEMPLATES[prompt.template or FALLBACK_TEMPLATE].replace(IMAGE_MARK, image_mark)
+    return ChatTemplate(source, ordered, is_built_in=True)
 
 
 class ConversationFrame:

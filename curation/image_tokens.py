@@ -35,7 +35,7 @@ class ImageTokens(Protocol):
         ...
 
     def beside(self, rendered: str, n_rendered: int) -> int:
-        """Tokens that a picture brings into this conversation, which has `n_rendered` with the bare mark, beyond `of`."""
+        """Tokens that a picture brings beyond `of` into a conversation of `n_rendered` tokens with the bare mark."""
         ...
 
 
@@ -43,7 +43,7 @@ class FixedImageTokens:
     """The same number for every picture (576 in LLaVA-1.5, 0 for a count of text alone)."""
 
     def __init__(self, n_tokens: int) -> None:
-        self.mark = None
+        self.mark: str | None = None
         self.lower_bound = n_tokens
 
     def of(self, size: Size) -> int:  # noqa: ARG002 - the size does not matter here

@@ -57,9 +57,11 @@ class TokenCounter:
         self.ceiling = ceiling
         self._backend = tokenizer.backend
         self._images = image_tokens
-        template = chat_template(tokenizer.own_template, dict(tokenizer.special_tokens), prompt)
+        special_tokens = dict(tokenizer.special_tokens)
+        known_mark = image_tokens.mark or special_tokens.get("image_token") or IMAGE_MARK
+        template = chat_template(tokenizer.own_template, special_tokens, prompt, known_mark)
         self._frame = ConversationFrame(template, task, prompt)
-        self._mark, self._mark_is_token = _image_mark(tokenizer, image_tokens.mark, self._frame.render("x"))
+        self._mark, self._mark_is_token = _image_mark(tokenizer, known_mark, self._frame.render("x"))
         self._can_cut = _cuts_are_safe(self._backend)
         example = self.render("x")
         self._beside_picture = image_tokens.beside(example, self._encode([example])[0])
@@ -156,15 +158,12 @@ class TokenCounter:
         self._chars_per_token = 0.7 * known + 0.3 * high if known else high
 
 
-def _image_mark(tokenizer: LoadedTokenizer, processors: str | None, rendered: str) -> tuple[str, bool]:
+def _image_mark(tokenizer: LoadedTokenizer, known: str, rendered: str) -> tuple[str, bool]:
     """What a template wrote for the picture, and whether the tokenizer has it as one token."""
-    named = dict(tokenizer.special_tokens).get("image_token")
-    marks = [mark for mark in (processors, named, *_IMAGE_MARKS) if mark and mark in rendered]
+    marks = [mark for mark in (known, *_IMAGE_MARKS) if mark in rendered]
     added = {token.content for token in tokenizer.backend.get_added_tokens_decoder().values()}
-    known = next((mark for mark in marks if mark in added), None)
-    if known:
-        return known, True
-    return (marks[0] if marks else IMAGE_MARK), False
+    of_tokenizer = next((mark for mark in marks if mark in added), None)
+    return (of_tokenizer, True) if of_tokenizer else (marks[0] if marks else known, False)
 
 
 def _cuts_are_safe(backend: Any) -> bool:

@@ -25,7 +25,7 @@ from curation.select import Keeper, MeasuredShard, Selection, SourceShards, sele
 from curation.sources.source import Piece, Source
 from curation.store import Workspace
 from curation.workers import close_workers
-from flows.progress import Progress
+from flows.progress import BuildProgress
 from flows.recipe import Recipe, SourceEntry
 from flows.server import die_with_parent
 from rendering.errors import BadInputError, MarkupmillError
@@ -95,7 +95,7 @@ def build_release(
     runner: str = "threads",
     n_workers: int | None = None,
     bundle_shards: int | None = None,
-    progress: Progress | None = None,
+    progress: BuildProgress | None = None,
 ) -> BuildResult:
     """Run the build flow on the runner asked for.
 
@@ -110,13 +110,13 @@ def build_release(
         _build
     )
     try:
-        return run(recipe, workspace_url, n_workers, bundle_shards, progress or Progress())
+        return run(recipe, workspace_url, n_workers, bundle_shards, progress or BuildProgress())
     finally:
         close_workers()
 
 
 def _build(
-    recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int | None, progress: Progress
+    recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int | None, progress: BuildProgress
 ) -> BuildResult:
     workspace = Workspace(workspace_url)
     tokens = Tokens.pinned(
@@ -157,7 +157,7 @@ class _SourceRun:
     """One source's bundles, submitted ahead of need and taken up in source order until its limit is met."""
 
     def __init__(
-        self, workspace: Workspace, entry: SourceEntry, pipeline: Pipeline, keeper: Keeper | None, progress: Progress
+        self, workspace: Workspace, entry: SourceEntry, pipeline: Pipeline, keeper: Keeper | None, progress: BuildProgress
     ) -> None:
         self._workspace, self._entry, self._pipeline = workspace, entry, pipeline
         self._keeper, self._progress = keeper, progress
@@ -186,7 +186,7 @@ class _SourceRun:
                 break
             bundle, outcome = waiting.popleft()
             self._take(self._result(bundle, outcome), made_now=not isinstance(outcome, list))
-            update_progress_artifact(artifact, min(100.0, 100.0 * self._towards / total) if total else 100.0)
+            update_progress_artifact(artifact, min(100.0, 100.0 * self._completed_rows / total) if total else 100.0)
             if self._keeper and self._keeper.is_full:
                 for _, ahead in waiting:
                     if not isinstance(ahead, list):
@@ -226,12 +226,10 @@ class _SourceRun:
             self.shards.append(measured)
             self.n_made += made_now
             shard = measured.shard
-            self._progress.add(
-                shard.rows_in, shard.rows_kept, shard.rejected, made_now=made_now, towards=self._towards
-            )
+            self._progress.add(shard.rows_in, shard.rows_kept, made_now=made_now, completed_rows=self._completed_rows)
 
     @property
-    def _towards(self) -> int:
+    def _completed_rows(self) -> int:
         if self._keeper and self._entry.limit:
             return self._keeper.n_kept
         return sum(measured.shard.rows_in for measured in self.shards)

@@ -27,14 +27,14 @@ def run_build(options: Options) -> str:
     with prefect_api(Path(options.workspace) / "prefect"):  # started first: it comes up while the rest is imported
         from curation.store import Workspace
         from flows.build import build_release
-        from flows.progress import Progress
+        from flows.progress import BuildProgress
         from flows.recipe import load_recipe
 
         recipe = load_recipe(options.recipe, options.overrides, options.addresses)
         if options.limit:
             entries = tuple(entry.model_copy(update={"limit": options.limit}) for entry in recipe.sources)
             recipe = recipe.model_copy(update={"sources": entries})
-        with Workspace(options.workspace).lock(), Progress() as progress:
+        with Workspace(options.workspace).lock(), BuildProgress() as progress:
             result = build_release(
                 recipe,
                 options.workspace,

@@ -47,10 +47,13 @@ class ResolvedAddress:
     def of_split(self, split: str) -> ResolvedAddress:
         """Only files of `split`; files whose names tell no split stay. `all` keeps everything.
 
+        A file that the address itself names stays whatever its name tells.
+
         Raises:
             AddressError: no file is left.
         """
-        if split == "all":
+        names_a_file = len(self.files) == 1 and self.address.endswith(self.files[0].name)
+        if split == "all" or names_a_file:
             return self
         kept = tuple(file for file in self.files if file.split in {"", normal_split(split)})
         if not kept:

@@ -44,7 +44,7 @@ class Latex:
     def pieces(self, rows_per_shard: int) -> Iterator[Piece]:
         """Pieces of the Parquet files where there are any, else of the lists."""
         found = _of_config(resolve(self.address, (".parquet", *_LIST_SUFFIXES)), self.config).of_split(self.split)
-        tables = tuple(file for file in found.files if file.name.endswith(".parquet"))
+        tables = tuple(file for file in found.files if file.name.lower().endswith(".parquet"))
         if not tables:
             yield from lines.list_pieces(found, rows_per_shard)
             return

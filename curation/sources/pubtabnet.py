@@ -53,7 +53,7 @@ class PubTabNet:
     def pieces(self, rows_per_shard: int) -> Iterator[Piece]:
         """Pieces of the Parquet files where there are any, else of the JSONL files."""
         found = resolve(self.address, (".parquet", ".jsonl")).of_split(self.split)
-        tables = tuple(file for file in found.files if file.name.endswith(".parquet"))
+        tables = tuple(file for file in found.files if file.name.lower().endswith(".parquet"))
         if not tables:
             yield from lines.list_pieces(found, rows_per_shard)
             return

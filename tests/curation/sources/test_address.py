@@ -177,6 +177,8 @@ def test_a_split_chooses_files_by_their_names(tmp_path: Path) -> None:
     assert [file.name for file in found.of_split("validation").files] == ["loose.parquet", "data/val-0.parquet"]
     assert found.of_split("all") == found
     put(tmp_path / "only", "train-0.parquet")
+    named = resolve(str(tmp_path / "data/val-0.parquet"), SUFFIXES)
+    assert named.of_split("train") == named
     with pytest.raises(AddressError, match=r"has no split 'test'\. It has: train"):
         resolve(str(tmp_path / "only"), SUFFIXES).of_split("test")
 
