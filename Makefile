@@ -76,5 +76,7 @@ $(UV):
 	@echo "set-up: Python packages ($* set)"
 	@rm -f .venv/.base-* .venv/.all-*
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/$*.txt
+	@# The program that drives Chromium is a node of Playwright's, which a bare Debian lacks a library for.
+	@$(call system,$(BIN)/python -m playwright --version,libatomic1)
 	@$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from curation.conversation import Prompt
+from curation.generate.pages import PageOptions, generate_page
 from curation.image_tokens import FixedImageTokens
 from curation.token_length import BATCH_CHARS, TokenCounter
 from curation.tokenizers import LoadedTokenizer, load_tokenizer
@@ -32,16 +33,11 @@ def websight_texts(data: Path) -> list[str]:
     return [text for file in files for text in pq.read_table(file, columns=["text"]).column("text").to_pylist()]
 
 
-def long_tail_pages(texts: list[str], n_pages: int, seed: int = 0) -> list[str]:
-    """Pages of log-normal length (median 4 kB, a tenth over 18 kB), made of the blocks of real ones in random order."""
+def long_tail_pages(n_pages: int, seed: int = 0) -> list[str]:
+    """Generated pages whose lengths have a long tail: log-normal, median 4 kB, a tenth over 17 kB, 300 kB at most."""
     chooser = random.Random(seed)
-    blocks = [line for text in texts for line in text.splitlines(keepends=True)]
-    mean_chars = sum(map(len, blocks)) / len(blocks)
-    pages = []
-    for _ in range(n_pages):
-        n_chars = min(chooser.lognormvariate(8.3, 1.15), 400_000)
-        pages.append("".join(chooser.choices(blocks, k=max(1, round(n_chars / mean_chars)))))
-    return pages
+    lengths = (min(int(chooser.lognormvariate(8.3, 1.15)), 300_000) for _ in range(n_pages))
+    return [generate_page(chooser, PageOptions(n_bytes=n_bytes)).html for n_bytes in lengths]
 
 
 def verdicts_ours(tokenizer: LoadedTokenizer, texts: list[str]) -> list[int]:
@@ -106,9 +102,8 @@ def main() -> None:
     options = parser.parse_args()
     tokenizer = load_tokenizer(options.tokenizer)
     ways = [way for way in WAYS if not (options.skip_one_by_one and way == "one by one")]
-    texts = websight_texts(options.data)
-    measure("long tail", long_tail_pages(texts, options.pages), options.repeats, tokenizer, ways)
-    measure("websight x 5", texts * 5, 3 * options.repeats, tokenizer, ways)
+    measure("long tail", long_tail_pages(options.pages), options.repeats, tokenizer, ways)
+    measure("websight, 5 times over", websight_texts(options.data) * 5, 3 * options.repeats, tokenizer, ways)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 

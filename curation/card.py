@@ -115,8 +115,10 @@ def _body(facts: CardFacts) -> str:
     counts: Counter[str] = Counter()
     for key, entry in facts.files.items():
         counts[key] = entry["n_rows"]
+    n_rejected = selection.rows_in - selection.rows_kept
     lines = [f"# {facts.name}", ""]
-    lines += [f"{selection.rows_kept:,} image–text pairs: " + "; ".join(_describe(task) for task in _tasks(facts)) + "."]
+    contents = "; ".join(DESCRIPTION_OF_TASK.get(task, task) for task in _tasks(facts))
+    lines += [f"{selection.rows_kept:,} image–text pairs: {contents}."]
     if facts.has_preview:
         lines += ["", "![A few samples](preview.png)"]
     lines += ["", "## What is in it", "", "| task | train | validation | test |", "|---|---:|---:|---:|"]
@@ -131,8 +133,7 @@ def _body(facts: CardFacts) -> str:
         "",
         "## What was left out",
         "",
-        f"{selection.rows_in:,} rows were read: {selection.rows_kept:,} kept, "
-        f"{selection.rows_in - selection.rows_kept:,} rejected.",
+        f"{selection.rows_in:,} rows were read: {selection.rows_kept:,} kept, {n_rejected:,} rejected.",
     ]
     if selection.rejected:
         lines += ["", "| reason | rows |", "|---|---:|"]
@@ -150,8 +151,8 @@ def _body(facts: CardFacts) -> str:
         'dataset["train"][0]["image"].show()',
         "```",
         "",
-        "Made with markupmill: `recipe.yaml` makes it again, `manifest.json` has every file's SHA-256, "
-        "`quality.json` the measures.",
+        "Made with markupmill: `recipe.yaml` makes it again, `quality.json` has the measures and `manifest.json`",
+        "the SHA-256 of every file.",
         "",
     ]
     return "\n".join(lines)
@@ -167,7 +168,3 @@ def _measure_table(facts: CardFacts) -> list[str]:
     for task, names in facts.quality["not_measured"].items():
         lines += ["", f"Not measured for `{task}`: {', '.join(names)}."]
     return lines
-
-
-def _describe(task: str) -> str:
-    return DESCRIPTION_OF_TASK.get(task, task)

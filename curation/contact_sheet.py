@@ -40,7 +40,9 @@ def contact_sheet(samples: Sequence[Mapping[str, Any]]) -> Image.Image | None:
         picture = decode_rgb((sample["image"] or {}).get("bytes"))
         if not isinstance(picture, ImageFault):
             picture = _fit(picture)
-            sheet.paste(picture, (x + (CELL_WIDTH_PX - picture.width) // 2, y + (PICTURE_HEIGHT_PX - picture.height) // 2))
+            sheet.paste(
+                picture, (x + (CELL_WIDTH_PX - picture.width) // 2, y + (PICTURE_HEIGHT_PX - picture.height) // 2)
+            )
         text = " ".join((sample["text"] or "").split())
         lines = [text[start : start + CAPTION_CHARS] for start in (0, CAPTION_CHARS)]
         draw.line((x, y + PICTURE_HEIGHT_PX, x + CELL_WIDTH_PX - 1, y + PICTURE_HEIGHT_PX), fill=BACKGROUND)
@@ -52,5 +54,7 @@ def _fit(picture: Image.Image) -> Image.Image:
     """Scale down to the cell's width, then cut a tall page below the fold; nothing is scaled up."""
     inner_px = CELL_WIDTH_PX - 8
     if picture.width > inner_px:
-        picture = picture.resize((inner_px, max(1, round(picture.height * inner_px / picture.width))), Image.Resampling.BOX)
+        picture = picture.resize(
+            (inner_px, max(1, round(picture.height * inner_px / picture.width))), Image.Resampling.BOX
+        )
     return picture.crop((0, 0, picture.width, min(picture.height, PICTURE_HEIGHT_PX - 4)))

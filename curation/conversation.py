@@ -49,7 +49,7 @@ BUILT_IN_TEMPLATES: Final[dict[str, str]] = {
     "plain": (
         "{{ bos_token }}{% for message in messages %}"
         + _CONTENT
-        + "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}\n{% endif %}{% endfor %}"
+        + "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\\n' }}{% endif %}{% endfor %}"
     ),
 }
 FALLBACK_TEMPLATE: Final = "plain"

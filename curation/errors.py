@@ -1,18 +1,29 @@
 """Errors of curation: part of the one tree whose root is in `rendering.errors`::
 
-    MarkupmillError
-    +-- BadInputError
-    |   +-- AddressError        a source address that cannot be read
-    |   +-- SchemaError         a file without the column, or with another type
-    |   +-- TokenizerError      a tokenizer that cannot be loaded
-    +-- StoreError              a workspace that cannot be read or written
-    |   +-- WorkspaceLockedError
-    +-- ShardError              something unexpected in one shard; names stage, shard and row
+MarkupmillError
++-- BadInputError
+|   +-- AddressError        a source address that cannot be read
+|   +-- SchemaError         a file without the column, or with another type
+|   +-- TokenizerError      a tokenizer that cannot be loaded
++-- StoreError              a workspace that cannot be read or written
+|   +-- WorkspaceLockedError
++-- ShardError              something unexpected in one shard; names stage, shard and row
 """
 
 from __future__ import annotations
 
 from rendering.errors import BadInputError, MarkupmillError
+
+__all__ = [
+    "AddressError",
+    "BadInputError",
+    "MarkupmillError",
+    "SchemaError",
+    "ShardError",
+    "StoreError",
+    "TokenizerError",
+    "WorkspaceLockedError",
+]
 
 
 class AddressError(BadInputError):

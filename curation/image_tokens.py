@@ -92,7 +92,7 @@ class ProcessorImageTokens:
         return len(ids) - (n_rendered - 1 + self._count(_TRIAL_SIZE))
 
 
-def image_tokens(setting: int | str, tokenizer: LoadedTokenizer) -> ImageTokens:
+def image_tokens_of(setting: int | str, tokenizer: LoadedTokenizer) -> ImageTokens:
     """The counter that a setting asks for: a number, or "processor".
 
     Raises `TokenizerError` where the tokenizer has no processor that tells.

@@ -16,13 +16,15 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.keys import content_key
+from curation.parquet_sink import ROWS_PER_ROW_GROUP, ParquetSink
 from curation.reasons import Reason, Reject
 from curation.sample import SAMPLE_SCHEMA, sample_id, sha256_hex
 from curation.sources.source import Piece, Source
 from curation.stage import Batch, Outcome, Stage
-from curation.store import ROWS_PER_ROW_GROUP, ParquetSink, Workspace, content_key
+from curation.store import Workspace
 from curation.workers import run_stage
-from rendering.pixels import encode_png
+from rendering.pixels import ImageFault, encode_png
 
 EXCERPT_CHARS: Final = 500
 THUMBNAILS_PER_REASON: Final = 3
@@ -269,7 +271,7 @@ def _thumbnail(row: pa.Table) -> bytes | None:
     if pc.is_null(row.column("image")[0]).as_py():
         return None
     picture = Batch(row).images[0]
-    if not hasattr(picture, "thumbnail"):
+    if isinstance(picture, ImageFault):
         return None
     picture = picture.copy()
     picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

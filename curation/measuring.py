@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 from curation.ingest import MeasureRef, manifest_of, measure_path, measure_schema, samples_path
+from curation.keys import content_key
 from curation.stage import Stage
-from curation.store import Workspace, content_key
+from curation.store import Workspace
 from curation.workers import run_stage
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 
+from rendering.renderer import fingerprint
+
 from curation.errors import ShardError
 from curation.ingest import Ingest, MeasureRef, ShardRef, finished_shard, ingest_piece, manifest_of, measure_path
 from curation.measures.markup import Markup
@@ -21,8 +23,7 @@ from curation.stages.canonical import CanonicalForm
 from curation.stages.images import CheckImage, CropToInk
 from curation.stages.rendered import RenderTarget
 from curation.store import Workspace
-from rendering.assets import NODE_MODULES
-from rendering.renderer import fingerprint
+from rendering.assets import MODULES_DIR
 from rendering.spec import RenderSpec
 
 
@@ -89,7 +90,7 @@ def pipeline_of(source: Source, tokens: Tokens, measures: Sequence[str], *, has_
         chosen["markup"] = Markup()
     if "render" in measures:
         chosen["render"] = RenderBack(_render_fingerprint())
-    return Pipeline(Ingest(source, (CanonicalForm(_parsers()), tokens), tuple(images)), tuple(chosen.values()))
+    return Pipeline(Ingest(source, (CanonicalForm(parsers()), tokens), tuple(images)), tuple(chosen.values()))
 
 
 def first_piece(source: Source, rows_per_shard: int) -> Piece | None:
@@ -110,8 +111,9 @@ def bundles(pieces: Iterator[Piece], n_pieces: int) -> Iterator[list[Piece]]:
 
 
 @lru_cache(maxsize=1)
-def _parsers() -> str:
-    katex = json.loads((NODE_MODULES / "katex" / "package.json").read_text("utf-8"))["version"]
+def parsers() -> str:
+    """Versions of what decides canonical form: part of every key."""
+    katex = json.loads((MODULES_DIR / "katex" / "package.json").read_text("utf-8"))["version"]
     return f"lxml {version('lxml')}, katex {katex}"
 
 

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     MARKUP_INVALID = "markup_invalid"
     TABLE_MISSING = "table_missing"
     TABLE_NESTED = "table_nested"
+    TABLE_SEVERAL = "table_several"  # more than one table beside each other
     TABLE_SPANS_OVERLAP = "table_spans_overlap"
     TABLE_RAGGED = "table_ragged"
     LATEX_INVALID = "latex_invalid"
@@ -31,7 +32,7 @@ class Reason(StrEnum):
     IMAGE_TRUNCATED = "image_truncated"
     IMAGE_TOO_LARGE = "image_too_large"
     IMAGE_BLANK = "image_blank"
-    # rendering (rendering.result.FailureReason, prefixed)
+    # of rendering: rendering.result.FailureReason with a prefix
     RENDER_BLANK = "render_blank"
     RENDER_CUT_OFF = "render_cut_off"
     RENDER_OVER_CAP = "render_over_cap"

@@ -18,9 +18,10 @@ import pyarrow as pa
 
 from curation.errors import BadInputError
 from curation.ingest import MeasureRef, ShardRef, manifest_of, measure_path, samples_path
+from curation.keys import content_key
 from curation.reasons import Reason
 from curation.split import SplitRule, assign_splits
-from curation.store import Workspace, content_key
+from curation.store import Workspace
 
 MARKUP_TASKS: Final = frozenset({"page_to_html", "table_to_html", "formula_to_latex"})
 """Tasks whose picture follows from their text: equal texts are duplicates whatever their pictures' bytes."""
@@ -187,9 +188,7 @@ def select(workspace: Workspace, sources: Sequence[SourceShards], rules: Rules) 
 
 
 def _selection(key: str, manifest: Mapping[str, Any]) -> Selection:
-    return Selection(
-        key, manifest["rows_in"], manifest["rows_kept"], manifest["rows_rejected"], manifest["splits"]
-    )
+    return Selection(key, manifest["rows_in"], manifest["rows_kept"], manifest["rows_rejected"], manifest["splits"])
 
 
 def _left_out(row: _Judged, reason: Reason, detail: str) -> _Judged:

@@ -43,7 +43,9 @@ class Outcome:
 class Worker(Protocol):
     """An opened stage: weights loaded, browser up."""
 
-    def __call__(self, batch: Batch) -> Outcome: ...
+    def __call__(self, batch: Batch) -> Outcome:
+        """Look at the rows of a batch; several threads may call at once."""
+        ...
 
 
 class Stage(Protocol):
@@ -53,4 +55,6 @@ class Stage(Protocol):
     version: ClassVar[int]  # bump when the output changes
     adds: ClassVar[pa.Schema]
 
-    def open(self) -> AbstractContextManager[Worker]: ...
+    def open(self) -> AbstractContextManager[Worker]:
+        """Load weights, start a browser: once a process."""
+        ...

@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -32,113 +32,12 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.errors import StoreError, WorkspaceLockedError
-from curation.sample import sha256_hex
-
-ROWS_PER_ROW_GROUP: Final = 100
-"""Three streamed rows should not fetch a whole file: at most 100 images to a row group."""
+from curation.parquet_sink import FileEntry, HashingSink, ParquetSink
 
 LEASE_S: Final = 120.0
 """How long a lock on a remote workspace outlives a holder that died (a local one: not at all)."""
 
 TEMPORARY_PREFIX: Final = ".tmp-"
-
-
-def canonical_json(value: object) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **{f.name: getattr(value, f.name) for f in fields(value)}}
-    raise TypeError(f"{type(value).__name__} cannot be part of a key")
-
-
-def content_key(**parts: object) -> str:
-    """Key of what these parts make: SHA-256 of their canonical JSON. Dataclasses count with all their fields."""
-    return sha256_hex(canonical_json(parts))
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A finished file: path inside the workspace, SHA-256, size."""
-
-    path: str
-    sha256: str
-    n_bytes: int
-    n_rows: int
-
-
-class _HashingSink:
-    """A file that hashes what passes through, for writers that only append."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.sha256 = hashlib.sha256()
-        self.n_bytes = 0
-        self.is_abandoned = False
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data)
-        if self.is_abandoned:
-            return view.nbytes
-        self.sha256.update(view)
-        self.n_bytes += view.nbytes
-        self._file.write(view)
-        return view.nbytes
-
-    def tell(self) -> int:
-        return self.n_bytes
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        """The owner closes the file: a Parquet writer must not, before it is fsynced."""
-
-    @property
-    def closed(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-
-class ParquetSink:
-    """Appends tables to one Parquet file; `n_rows`, and after closing `entry`, say what was written."""
-
-    def __init__(self, sink: _HashingSink, schema: pa.Schema, path: str) -> None:
-        self._sink = sink
-        self._path = path
-        self._writer = pq.ParquetWriter(
-            pa.PythonFile(sink, mode="w"), schema, compression="zstd", write_page_index=True, version="2.6"
-        )
-        self.n_rows = 0
-
-    def write(self, table: pa.Table) -> None:
-        """Append rows, in row groups of at most `ROWS_PER_ROW_GROUP`."""
-        self._writer.write_table(table, row_group_size=ROWS_PER_ROW_GROUP)
-        self.n_rows += table.num_rows
-
-    def finish(self) -> FileEntry:
-        """Write the footer. The file is complete but not yet in place."""
-        self._writer.close()
-        return FileEntry(self._path, self._sink.sha256.hexdigest(), self._sink.n_bytes, self.n_rows)
-
-    def abandon(self) -> None:
-        """Let go of the writer after a failure: its file is thrown away.
-
-        Closed here, into nothing: left to the garbage collector, Arrow writes the footer to a closed file from a
-        destructor, and the error surfaces in whatever Python runs next.
-        """
-        self._sink.is_abandoned = True
-        self._writer.close()
 
 
 class Workspace:
@@ -191,7 +90,7 @@ class Workspace:
     def new_parquet(self, path: str, schema: pa.Schema) -> Iterator[ParquetSink]:
         """A Parquet file that appears complete or not at all. Call `finish()` before leaving."""
         with self.new_file(path) as file:
-            sink = ParquetSink(_HashingSink(file), schema, path)
+            sink = ParquetSink(HashingSink(file), schema, path)
             try:
                 yield sink
             except BaseException:

@@ -30,9 +30,6 @@ BATCH_CHARS: Final = 1_000_000
 FIRST_CHARS_PER_TOKEN: Final = 6.0
 """More than tokenizers have on markup (3.6 and 2.6 measured), so that the first parts are long enough."""
 
-FIRST_BATCH_CHARS: Final = 100_000
-"""Enough to see how many characters a token has."""
-
 _LONG_TOKEN_CHARS: Final = 64
 """Vocabularies have tokens at least so long (runs of spaces and dashes; 128 in DeepSeek's)."""
 
@@ -79,35 +76,30 @@ class TokenCounter:
         `conversations` are the `messages` of `image_chat` samples, in place of texts.
         """
         counts = [0] * len(texts)
-        extra = [self._picture(image_sizes[row] if image_sizes else None) for row in range(len(texts))]
+        limits = [self.ceiling - self._picture(size) for size in image_sizes or [None] * len(texts)]
         waiting = deque((row, 0) for row in range(len(texts)))  # row, and how many characters its part must have
         while waiting:
-            batch: list[tuple[int, str, bool]] = []
+            batch: list[tuple[int, str, bool]] = []  # row, its conversation or a part of it, and which
             n_chars = 0
-            high = self._chars_per_token or FIRST_CHARS_PER_TOKEN
-            n_chars_most = BATCH_CHARS if self._chars_per_token else FIRST_BATCH_CHARS
-            while waiting and n_chars < n_chars_most:
+            while waiting and n_chars < BATCH_CHARS:
                 row, part_chars = waiting.popleft()
-                limit = self.ceiling - extra[row]
                 whole = self.render(texts[row], conversations[row] if conversations else None)
-                if limit < 0 or self._is_certainly_over(len(whole), limit):
+                if limits[row] < 0 or self._is_certainly_over(len(whole), limits[row]):
                     counts[row] = self.ceiling + 1
                     continue
-                part = self._part(whole, max(part_chars, int((limit + MARGIN_TOKENS + 1) * high)))
+                part = self._part(whole, max(part_chars, self._likely_chars(limits[row])))
                 batch.append((row, part, len(part) == len(whole)))
                 n_chars += len(part)
-            ratios = []
-            for (row, part, is_whole), n_tokens in zip(batch, self._encode([b[1] for b in batch]), strict=True):
-                ratios.append(len(part) / max(n_tokens, 1))
-                limit = self.ceiling - extra[row]
-                if n_tokens > limit + (0 if is_whole else MARGIN_TOKENS):
+            n_tokens_of = self._encode([part for _, part, _ in batch]) if batch else []
+            for (row, part, is_whole), n_tokens in zip(batch, n_tokens_of, strict=True):
+                if n_tokens > limits[row] + (0 if is_whole else MARGIN_TOKENS):
                     counts[row] = self.ceiling + 1
                 elif is_whole:
-                    counts[row] = n_tokens + extra[row]
-                else:  # a text of longer tokens than most: a longer part, by what this one had
-                    enough = (limit + MARGIN_TOKENS + 1) * ratios[-1]
+                    counts[row] = n_tokens + self.ceiling - limits[row]
+                else:  # its tokens are longer than most: a longer part, by what this one had
+                    enough = (limits[row] + MARGIN_TOKENS + 1) * len(part) / max(n_tokens, 1)
                     waiting.append((row, int(max(1.5 * len(part), 1.1 * enough))))
-            self._learn(ratios)
+            self._learn([len(part) / max(n, 1) for (_, part, _), n in zip(batch, n_tokens_of, strict=True)])
         return counts
 
     def with_pictures(self, counts: Sequence[int], image_sizes: Sequence[Size | None]) -> list[int]:
@@ -128,6 +120,10 @@ class TokenCounter:
         """Tokens of the picture beyond those that the rendered conversation has for it."""
         n_tokens = self._images.lower_bound if size is None else self._images.of(size)
         return n_tokens + self._beside_picture - self._mark_is_token
+
+    def _likely_chars(self, limit: int) -> int:
+        """Length of a part that most texts need to be over the limit and the margin."""
+        return int((limit + MARGIN_TOKENS + 1) * (self._chars_per_token or FIRST_CHARS_PER_TOKEN))
 
     def _part(self, whole: str, n_chars: int) -> str:
         """The start of a conversation, `n_chars` or a little longer, cut where white space begins; or all of it."""

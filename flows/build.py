@@ -6,6 +6,7 @@ The flow decides what runs where; what a bundle does is `curation.pipeline`. Tas
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,9 +84,7 @@ def make_release(
     workspace_url: str, recipe: Recipe, selection: Selection, shards: list[SourceShards], sources: list[ReleaseSource]
 ) -> Release:
     """Write the release, or find it as it should be."""
-    return write_release(
-        Workspace(workspace_url), selection, shards, recipe.release_spec(), recipe.to_yaml(), sources
-    )
+    return write_release(Workspace(workspace_url), selection, shards, recipe.release_spec(), recipe.to_yaml(), sources)
 
 
 def build_release(
@@ -106,9 +105,8 @@ def build_release(
         "threads": lambda: ThreadPoolTaskRunner(max_workers=n_workers),
         "processes": lambda: ProcessPoolTaskRunner(max_workers=n_workers),
     }
-    run = flow(name="build", flow_run_name=f"build {recipe.name}", task_runner=runners[runner](), validate_parameters=False)(
-        _build
-    )
+    settings = {"name": "build", "flow_run_name": f"build {recipe.name}", "validate_parameters": False}
+    run = flow(task_runner=runners[runner](), **settings)(_build)
     try:
         return run(recipe, workspace_url, n_workers, bundle_shards, progress or BuildProgress())
     finally:
@@ -157,7 +155,12 @@ class _SourceRun:
     """One source's bundles, submitted ahead of need and taken up in source order until its limit is met."""
 
     def __init__(
-        self, workspace: Workspace, entry: SourceEntry, pipeline: Pipeline, keeper: Keeper | None, progress: BuildProgress
+        self,
+        workspace: Workspace,
+        entry: SourceEntry,
+        pipeline: Pipeline,
+        keeper: Keeper | None,
+        progress: BuildProgress,
     ) -> None:
         self._workspace, self._entry, self._pipeline = workspace, entry, pipeline
         self._keeper, self._progress = keeper, progress
@@ -176,7 +179,9 @@ class _SourceRun:
         if self._keeper:
             self._keeper.begin_source(self._entry.limit)
         self._progress.begin_source(self._entry.type, total)
-        artifact = create_progress_artifact(0.0, key=f"rows-{self._entry.type}", description=f"Rows of {self._entry.type}")
+        artifact = create_progress_artifact(
+            0.0, key=f"rows-{self._entry.type}", description=f"Rows of {self._entry.type}"
+        )
         waiting: deque[tuple[list[Piece], list[MeasuredShard] | PrefectFuture[BundleResult]]] = deque()
         more = bundles(pieces, bundle_shards or 1)
         while True:
@@ -237,10 +242,11 @@ class _SourceRun:
 
 def _rows(bundle: list[Piece]) -> str:
     first, last = bundle[0], bundle[-1]
-    name = os.path.basename(first.path)  # noqa: PTH119 - a path of any file system, not of this machine
+    first_name, last_name = (posixpath.basename(piece.path) for piece in (first, last))
+    last_row = last.first_row + last.n_rows - 1
     if first.path != last.path:
-        return f"{name} row {first.first_row:,} to {os.path.basename(last.path)} row {last.first_row + last.n_rows - 1:,}"  # noqa: PTH119
-    return f"{name} rows {first.first_row:,} to {last.first_row + last.n_rows - 1:,}"
+        return f"{first_name} row {first.first_row:,} to {last_name} row {last_row:,}"
+    return f"{first_name} rows {first.first_row:,} to {last_row:,}".strip()
 
 
 def _origin(entry: SourceEntry, source: Source, first: Piece) -> ReleaseSource:
@@ -253,7 +259,8 @@ def _failed(failures: list[BaseException]) -> MarkupmillError:
     if len(failures) == 1 and isinstance(failures[0], MarkupmillError):
         return failures[0]
     return MarkupmillError(
-        f"{len(failures)} bundles of shards failed; the first: {failures[0]}", "Other shards are kept; run again to re-try"
+        f"{len(failures)} bundles of shards failed; the first: {failures[0]}",
+        "Other shards are kept; run the same command again to re-try these",
     )
 
 

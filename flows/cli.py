@@ -12,7 +12,6 @@ INTERRUPTED: Final = 130
 """What a shell reports for a command that Ctrl-C ended."""
 
 
-
 class _Group(click.Group):
     """Turns our own errors into one line with the mend, and their exit code."""
 
@@ -45,8 +44,12 @@ def main() -> None:
     help="Read a source from here: org/name[@revision] on the Hub, a folder, a file, any fsspec URL.",
 )
 @click.option("--tokenizer", metavar="NAME", help="Count with this one: a Hub id, a folder, package:NAME.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key, dots between levels.")
-@click.option("--workspace", default="build/workspace", show_default=True, metavar="DIR", help="Where everything is kept.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key, dots between levels."
+)
+@click.option(
+    "--workspace", default="build/workspace", show_default=True, metavar="DIR", help="Where everything is kept."
+)
 @click.option("--runner", type=click.Choice(["threads", "processes"]), default="threads", show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="Threads or processes.  [default: number of cores]")
 @click.option("--bundle-shards", type=click.IntRange(1), help="Shards to a task.  [default: by number of shards]")

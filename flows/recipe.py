@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
+from curation.sources.generated import Generated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from curation.conversation import Prompt
-from curation.release import ReleaseSpec
+from curation.release_data import ReleaseSpec
 from curation.select import Rules
-from curation.sources.generated import Generated
 from curation.sources.latex import Latex
 from curation.sources.pubtabnet import PubTabNet
 from curation.sources.source import Source
@@ -27,9 +27,7 @@ from curation.sources.websight import WebSight
 from curation.split import SplitRule
 from rendering.errors import BadInputError
 
-SOURCES: Final[dict[str, type[Any]]] = {
-    source.name: source for source in (WebSight, PubTabNet, Latex, Generated)
-}
+SOURCES: Final[dict[str, type[Any]]] = {source.name: source for source in (WebSight, PubTabNet, Latex, Generated)}
 """Source kinds by the name that recipes use."""
 
 MEASURES: Final = ("markup", "render")
@@ -52,9 +50,15 @@ class SourceEntry(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
 
     def build(self) -> Source:
-        """The source with its settings."""
-        kind = SOURCES[self.type]
-        source: Source = TypeAdapter(kind, config=ConfigDict(extra="forbid")).validate_python(self.settings)
+        """The source with its settings. Raises `RecipeError` for one that it does not have."""
+        kind = SOURCES.get(self.type)
+        if kind is None:
+            raise RecipeError(f"there is no source type {self.type!r}", _nearest(self.type, SOURCES))
+        known = [field.name for field in fields(kind)]
+        if unknown := [name for name in self.settings if name not in known]:
+            mend = _nearest(unknown[0], ["type", "limit", *known])
+            raise RecipeError(f"source {self.type} has an unknown key {unknown[0]!r}", mend)
+        source: Source = TypeAdapter(kind).validate_python(self.settings)
         return source
 
 
@@ -93,6 +97,14 @@ class PromptSettings(_Strict):
     template: str | None = None
 
 
+class SplitSettings(_Strict):
+    """Shares that add up to 1, or numbers of rows."""
+
+    train: float = 0.8
+    validation: float = 0.1
+    test: float = 0.1
+
+
 class Recipe(_Strict):
     """A whole recipe. `where` are SQL conditions over sample and measure columns; all must hold."""
 
@@ -104,14 +116,14 @@ class Recipe(_Strict):
     measures: tuple[Literal["markup", "render"], ...] = ("markup",)
     where: tuple[str, ...] = ()
     dedup: Literal["exact", "none"] = "exact"
-    splits: dict[str, float] = Field(default_factory=lambda: {"train": 0.8, "validation": 0.1, "test": 0.1})
+    splits: SplitSettings = SplitSettings()
     seed: int = 42
     rows_per_shard: Annotated[int, Field(gt=0)] = 500
     release: ReleaseSettings = ReleaseSettings()
 
     def rules(self) -> Rules:
         """What the selection decides by."""
-        return Rules(self.tokens.max_seq_length, self.where, self.dedup, SplitRule(**self.splits, seed=self.seed))
+        return Rules(self.tokens.max_seq_length, self.where, self.dedup, SplitRule(**self.splits.model_dump(), seed=self.seed))
 
     def release_spec(self) -> ReleaseSpec:
         """What the release looks like."""
@@ -157,11 +169,9 @@ def parse_recipe(plain: Mapping[str, Any], origin: str) -> Recipe:
         recipe = Recipe.model_validate(plain)
         recipe.rules()
         for entry in recipe.sources:
-            if entry.type not in SOURCES:
-                raise RecipeError(f"recipe {origin} has no such source type {entry.type!r}", _nearest(entry.type, SOURCES))
             entry.build()
     except ValidationError as error:
-        raise _readable(error, origin, plain) from None
+        raise _readable(error, origin) from None
     if recipe.tokens.ceiling < recipe.tokens.max_seq_length:
         raise RecipeError(
             f"recipe {origin}: tokens.ingest_ceiling {recipe.tokens.ceiling} is below tokens.max_seq_length "
@@ -219,7 +229,9 @@ def _set_address(plain: dict[str, Any], given: str) -> None:
 def _override(plain: dict[str, Any], given: str) -> None:
     key, separator, value = given.partition("=")
     if not separator:
-        raise RecipeError(f"--set {given} has no value", "Write --set key=value, for example tokens.max_seq_length=1024")
+        raise RecipeError(
+            f"--set {given} has no value", "Write --set key=value, for example tokens.max_seq_length=1024"
+        )
     *parents, last = key.split(".")
     here: Any = plain
     for name in parents:
@@ -241,29 +253,27 @@ def _override(plain: dict[str, Any], given: str) -> None:
         raise RecipeError(f"--set {given}: {'.'.join(parents)} is a plain value", "It has no keys below it")
 
 
-def _readable(error: ValidationError, origin: str, plain: Mapping[str, Any]) -> RecipeError:
+def _readable(error: ValidationError, origin: str) -> RecipeError:
     """The first fault in one line, with the nearest right key where a key is unknown."""
-    first = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    # a misspelt key is told before the right one that is missing
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     where = ".".join(str(part) for part in first["loc"] if part != "settings")
-    unknown = {"extra_forbidden", "unexpected_keyword_argument"}
-    if first["type"] in unknown:
-        return RecipeError(
-            f"recipe {origin} has an unknown key {where!r}", _nearest(str(first["loc"][-1]), _keys_beside(first, error, plain))
-        )
-    return RecipeError(f"recipe {origin}: {where or 'sources'}: {first['msg']}", "See docs/recipes.md")
+    if first["type"] == "extra_forbidden":
+        mend = _nearest(str(first["loc"][-1]), _keys_at(first["loc"][:-1]))
+        return RecipeError(f"recipe {origin} has an unknown key {where!r}", mend)
+    return RecipeError(f"recipe {origin}: {where}: {first['msg']}", "See docs/recipes.md")
 
 
-def _keys_beside(first: Any, error: ValidationError, plain: Mapping[str, Any]) -> list[str]:
-    """The keys that are allowed where the fault is."""
-    if error.title in {kind.__name__ for kind in SOURCES.values()}:
-        kind = next(kind for kind in SOURCES.values() if kind.__name__ == error.title)
-        return ["type", "limit", *kind.__dataclass_fields__]
-    model: Any = Recipe
-    for part in first["loc"][:-1]:
-        if isinstance(part, str) and isinstance(model, type) and issubclass(model, BaseModel):
-            annotation = model.model_fields[part].annotation
-            model = annotation
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+def _keys_at(parents: tuple[int | str, ...]) -> list[str]:
+    """The keys that the recipe has below these."""
+    model: type[BaseModel] = Recipe
+    for part in parents:
+        inner = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
 
 
 def _nearest(given: str, known: Iterable[str]) -> str:

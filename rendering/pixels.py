@@ -6,6 +6,7 @@ Pictures come from strangers: nothing here raises for what the bytes say; what c
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,6 +20,10 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """What data sets hold. A closed list keeps out decoders that start programs (EPS) or that nobody hardens."""
 
 _WHITE: Final = (255, 255, 255)
+
+
+# What Pillow finds odd in strangers' bytes (tags, EXIF, sizes) is answered here, and not for the user's terminal.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ guaranteed, and logarithms differ between C libraries in their last bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from random import Random
 from typing import TypeVar
 
@@ -51,7 +52,7 @@ def from_quantiles(rng: Random, quantiles: Sequence[tuple[float, float]]) -> flo
     The first share is 0, the last is 1.
     """
     share = rng.random()
-    for (share_low, low), (share_high, high) in zip(quantiles, quantiles[1:], strict=False):
+    for (share_low, low), (share_high, high) in pairwise(quantiles):
         if share < share_high:
             return low + (high - low) * (share - share_low) / (share_high - share_low)
     return quantiles[-1][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import Final
 
@@ -130,6 +131,10 @@ _QUESTIONS: Final = (
 _POLITE: Final = ("We look forward to hearing from you.", "Please fill in the form below.", "We reply within a day.")
 
 
+_BEFORE_VOWEL: Final = re.compile(r"\b([Aa]) (?=[aeiou](?!ni|ne-))", re.IGNORECASE)
+"""Where "a" has to be "an": before a vowel that is heard as one (not "a university", "a one-of-a-kind …")."""
+
+
 class Copywriter:
     """Writes about one topic for one brand, all from one generator."""
 
@@ -209,7 +214,7 @@ class Copywriter:
     def _fill(self, template: str) -> str:
         if "{" not in template:
             return template
-        text = template.format_map(_Slots(self))
+        text = _BEFORE_VOWEL.sub(r"\1n ", template.format_map(_Slots(self)))
         return text if text[0] != "{" and not text[0].islower() else text[0].upper() + text[1:]
 
 
@@ -273,7 +278,7 @@ def _brand(rng: Random, topic: Topic, city: str) -> str:
     if form == 0:
         return f"{word} {topic.kind}"
     if form == 1:
-        return f"{word} &amp; {pick(rng, BRAND_WORDS)}"
+        return " &amp; ".join(pick_some(rng, BRAND_WORDS, 2))
     if form == 2:
         return f"{word} {pick(rng, topic.services)}"
     if form == 3:

@@ -1,5 +1,7 @@
 """What generated pages are about: one record for each kind of business or site."""
 
+# ruff: noqa: E501 - one record a topic reads best unwrapped
+
 from __future__ import annotations
 
 from dataclasses import dataclass

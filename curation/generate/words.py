@@ -7,52 +7,57 @@ from typing import Final
 
 from curation.generate.choose import between, pick
 
-FIRST_NAMES: Final = tuple(
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FIRST_NAMES: Final = _words(
     "Amara Anna Arjun Aylin Ben Carlos Chloe Clara Daniel David Diego Elena Emily Emma Farah Felix Fiona Grace "
     "Hannah Hiro Ibrahim Ines Isabel Jack James Jane Jonas Julia Kofi Laura Leila Liam Lucas Maria Maya Mei Michael "
-    "Mina Nadia Noah Nora Olga Oliver Omar Paul Priya Rosa Samuel Sara Sofia Theo Thomas Tomas Victor Yuki Zoe".split()
+    "Mina Nadia Noah Nora Olga Oliver Omar Paul Priya Rosa Samuel Sara Sofia Theo Thomas Tomas Victor Yuki Zoe"
 )
-LAST_NAMES: Final = tuple(
-    "Abebe Adams Ahmed Andersen Baker Bauer Becker Bennett Brooks Campbell Carter Chen Costa Cruz Davies Dubois Evans "
-    "Fischer Foster Garcia Gray Haddad Hansen Hughes Ito Jensen Johnson Kaya Keller Khan Kim Kowalski Laurent Lee Lopez "
-    "Martin Mensah Meyer Moreau Morris Nguyen Novak Okafor Olsen Park Patel Peterson Reyes Rossi Santos Sato Schmidt "
-    "Silva Singh Smith Tanaka Turner Walker Wong Young".split()
+LAST_NAMES: Final = _words(
+    "Abebe Adams Ahmed Andersen Baker Bauer Becker Bennett Brooks Campbell Carter Chen Costa Cruz Davies Dubois "
+    "Evans Fischer Foster Garcia Gray Haddad Hansen Hughes Ito Jensen Johnson Kaya Keller Khan Kim Kowalski Laurent "
+    "Lee Lopez Martin Mensah Meyer Moreau Morris Nguyen Novak Okafor Olsen Park Patel Peterson Reyes Rossi Santos "
+    "Sato Schmidt Silva Singh Smith Tanaka Turner Walker Wong Young"
 )
-CITIES: Final = (
-    *"Aberdeen Amsterdam Athens Austin Barcelona Bergen Berlin Boston Bristol Budapest Chicago Copenhagen Denver".split(),
-    *"Dublin Edinburgh Geneva Ghent Hamburg Helsinki Istanbul Krakow Kyoto Leeds Lisbon London Lyon Madrid".split(),
-    *"Manchester Melbourne Milan Montreal Munich Nairobi Oslo Paris Porto Portland Prague Riga Seattle Seoul".split(),
-    *"Singapore Stockholm Sydney Toronto Turin Utrecht Valencia Vienna Warsaw Zurich".split(),
+CITIES: Final = _words(
+    "Aberdeen Amsterdam Athens Austin Barcelona Bergen Berlin Boston Bristol Budapest Chicago Copenhagen Denver "
+    "Dublin Edinburgh Geneva Ghent Hamburg Helsinki Istanbul Krakow Kyoto Leeds Lisbon London Lyon Madrid "
+    "Manchester Melbourne Milan Montreal Munich Nairobi Oslo Paris Porto Portland Prague Riga Seattle Seoul "
+    "Singapore Stockholm Sydney Toronto Turin Utrecht Valencia Vienna Warsaw Zurich"
 )
-STREETS: Final = (
-    *"Main Oak Maple Elm Cedar Market Church Park Mill Station King Queen Bridge High Garden River Hill".split(),
-    *"Lake Orchard Chestnut Harbor Meadow Willow Victoria Canal".split(),
+STREETS: Final = _words(
+    "Main Oak Maple Elm Cedar Market Church Park Mill Station King Queen Bridge High Garden River Hill Lake "
+    "Orchard Chestnut Harbor Meadow Willow Victoria Canal"
 )
 STREET_KINDS: Final = ("Street", "St", "Avenue", "Road", "Lane", "Square")
-MONTHS: Final = (
-    *"January February March April May June July August September October November December".split(),
+MONTHS: Final = _words("January February March April May June July August September October November December")
+WEEKDAYS: Final = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+COUNTRIES: Final = _words(
+    "Argentina Australia Austria Bangladesh Belgium Brazil Bulgaria Canada Chile China Colombia Croatia Denmark "
+    "Egypt Estonia Ethiopia Finland France Germany Ghana Greece Hungary India Indonesia Iran Ireland Israel Italy "
+    "Japan Kenya Latvia Lithuania Malaysia Mexico Morocco Nepal Netherlands Nigeria Norway Pakistan Peru "
+    "Philippines Poland Portugal Romania Senegal Serbia Slovenia Spain Sweden Switzerland Tanzania Thailand "
+    "Tunisia Turkey Uganda Ukraine Uruguay Vietnam Zambia"
 )
-WEEKDAYS: Final = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
-COUNTRIES: Final = (
-    *"Argentina Australia Austria Bangladesh Belgium Brazil Bulgaria Canada Chile China Colombia Croatia Denmark".split(),
-    *"Egypt Estonia Ethiopia Finland France Germany Ghana Greece Hungary India Indonesia Iran Ireland Israel Italy".split(),
-    *"Japan Kenya Latvia Lithuania Malaysia Mexico Morocco Nepal Netherlands Nigeria Norway Pakistan Peru".split(),
-    *"Philippines Poland Portugal Romania Senegal Serbia Slovenia Spain Sweden Switzerland Tanzania Thailand".split(),
-    *"Tunisia Turkey Uganda Ukraine Uruguay Vietnam Zambia".split(),
-)
-BRAND_WORDS: Final = (
-    *"Acorn Alpine Amber Anchor Apex Aspen Aurora Beacon Birch Bluebird Bright Cascade Cedar Clover Cobalt Copper".split(),
-    *"Coral Crescent Crystal Delta Echo Ember Everest Evergreen Falcon Fern Golden Granite Green Harbor Harvest".split(),
-    *"Hazel Heritage Horizon Indigo Iron Ivory Juniper Keystone Lakeside Lantern Lark Laurel Lighthouse Linden".split(),
-    *"Lotus Lunar Maple Marble Meadow Mosaic Nimbus North Nova Oak Olive Orchid Otter Pearl Pebble Pine Pioneer".split(),
-    *"Polaris Prairie Quartz Raven Redwood Ridge Riverbend Rosewood Saffron Sage Sequoia Silver Solstice Sparrow".split(),
-    *"Spring Sterling Stone Summit Sunrise Swift Terra Thistle Tidal Trellis Urban Valley Velvet Verde Vista Willow".split(),
-    *"Winter Wren Zenith Zephyr".split(),
+BRAND_WORDS: Final = _words(
+    "Acorn Alpine Amber Anchor Apex Aspen Aurora Beacon Birch Bluebird Bright Cascade Cedar Clover Cobalt Copper "
+    "Coral Crescent Crystal Delta Echo Ember Everest Evergreen Falcon Fern Golden Granite Green Harbor Harvest "
+    "Hazel Heritage Horizon Indigo Iron Ivory Juniper Keystone Lakeside Lantern Lark Laurel Lighthouse Linden "
+    "Lotus Lunar Maple Marble Meadow Mosaic Nimbus North Nova Oak Olive Orchid Otter Pearl Pebble Pine Pioneer "
+    "Polaris Prairie Quartz Raven Redwood Ridge Riverbend Rosewood Saffron Sage Sequoia Silver Solstice Sparrow "
+    "Spring Sterling Stone Summit Sunrise Swift Terra Thistle Tidal Trellis Urban Valley Velvet Verde Vista "
+    "Willow Winter Wren Zenith Zephyr"
 )
 QUALITIES: Final = (
-    *"trusted reliable fresh friendly modern careful honest creative affordable local innovative sustainable".split(),
-    *"personal professional thoughtful experienced dependable inspiring flexible transparent simple elegant".split(),
-    *"outstanding welcoming unique memorable handpicked dedicated".split(),
+    *_words(
+        "trusted reliable fresh friendly modern careful honest creative affordable local innovative sustainable "
+        "personal professional thoughtful experienced dependable inspiring flexible transparent simple elegant "
+        "outstanding welcoming unique memorable handpicked dedicated"
+    ),
     "high-quality",
     "award-winning",
     "state-of-the-art",

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from curation.conversation import Prompt
 from curation.errors import TokenizerError
-from curation.image_tokens import ImageTokens, Size, image_tokens
+from curation.image_tokens import Size, image_tokens_of
 from curation.reasons import Reason, Reject
 from curation.stage import Batch, Outcome, Worker
 from curation.token_length import TokenCounter
@@ -58,7 +58,7 @@ class Tokens:
         """
         loaded = _loaded(tokenizer, revision)
         stage = cls(tokenizer, loaded.revision, prompt, image_tokens, ingest_ceiling, loaded.commit)
-        _image_tokens(loaded, image_tokens)
+        image_tokens_of(image_tokens, loaded)
         return stage
 
     @contextmanager
@@ -77,7 +77,7 @@ class _TokensWorker:
 
     def __init__(self, stage: Tokens, tokenizer: LoadedTokenizer) -> None:
         self._stage, self._tokenizer = stage, tokenizer
-        self._images = _image_tokens(tokenizer, stage.image_tokens)
+        self._images = image_tokens_of(stage.image_tokens, tokenizer)
         self._counters: dict[str, TokenCounter] = {}
         self._lock = Lock()
 
@@ -121,7 +121,3 @@ def _sizes(table: pa.Table) -> list[Size | None]:
 def _loaded(tokenizer: str, revision: str | None) -> LoadedTokenizer:
     """One process plans and works: a tokenizer is loaded once in it."""
     return load_tokenizer(tokenizer, revision)
-
-
-def _image_tokens(tokenizer: LoadedTokenizer, setting: int | str) -> ImageTokens:
-    return image_tokens(setting, tokenizer)

@@ -86,7 +86,9 @@ class Length:
         if "bug" in texts:
             raise ZeroDivisionError("a bug")
         counts = [len(text) for text in texts]
-        rejects = [Reject(Reason.TOO_MANY_TOKENS, f"{n} > {self.ceiling}") if n > self.ceiling else None for n in counts]
+        rejects = [
+            Reject(Reason.TOO_MANY_TOKENS, f"{n} > {self.ceiling}") if n > self.ceiling else None for n in counts
+        ]
         return Outcome({"n_tokens": pa.array(counts, pa.int32()), "text_sha256": text_hashes(texts)}, rejects)
 
 
@@ -95,7 +97,11 @@ def ingest_of(source: ListSource, ceiling: int = 1_000) -> Ingest:
 
 
 def shards_of(
-    workspace: Workspace, texts: Sequence[str | None], rows_per_shard: int = 3, limit: int | None = None, **settings: object
+    workspace: Workspace,
+    texts: Sequence[str | None],
+    rows_per_shard: int = 3,
+    limit: int | None = None,
+    **settings: object,
 ) -> SourceShards:
     """Shards of a list of texts, each row with a picture of its own colour unless `images` says otherwise."""
     images = settings.pop("images", None) or tuple(png(f"#{index:06x}") for index in range(len(texts)))

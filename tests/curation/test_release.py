@@ -10,9 +10,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from curation import release as release_module
+from curation import release_data
 from curation.errors import BadInputError
-from curation.release import Release, ReleaseSource, ReleaseSpec, write_release
+from curation.release import Release, ReleaseSource, write_release
+from curation.release_data import ReleaseSpec
 from curation.select import Rules, SourceShards, select
 from curation.split import SplitRule
 from curation.store import Workspace
@@ -105,7 +106,7 @@ def test_a_new_release_takes_the_old_ones_place_whole(tmp_path: Path) -> None:
 def test_row_groups_are_small_and_files_have_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(release_module, "MAX_FILE_BYTES", 1)
+    monkeypatch.setattr(release_data, "MAX_FILE_BYTES", 1)
     workspace = Workspace(tmp_path)
     release = released(workspace, [shards_of(workspace, texts(450))])
     files = sorted((Path(release.path) / "data").glob("train-*.parquet"))

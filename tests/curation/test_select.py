@@ -64,9 +64,7 @@ def test_a_row_beyond_the_limit_of_one_source_hides_none_of_another(workspace: W
 
 
 def test_equal_captions_of_other_pictures_are_no_duplicates(workspace: Workspace) -> None:
-    shards = shards_of(
-        workspace, ["A cat."] * 3, images=[png("red"), png("blue"), png("red")], task="image_to_caption"
-    )
+    shards = shards_of(workspace, ["A cat."] * 3, images=[png("red"), png("blue"), png("red")], task="image_to_caption")
     selection = select(workspace, [shards], Rules())
     assert [reason for reason, _ in decided(workspace, selection)] == [None, None, "duplicate_exact"]
 

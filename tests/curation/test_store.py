@@ -14,7 +14,8 @@ import pytest
 
 from curation import store
 from curation.errors import StoreError, WorkspaceLockedError
-from curation.store import Workspace, canonical_json, content_key
+from curation.keys import canonical_json, content_key
+from curation.store import Workspace
 
 SCHEMA = pa.schema([("id", pa.string())])
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,9 +88,8 @@ def test_what_does_not_verify_is_not_finished(workspace: Workspace) -> None:
 
 
 def test_one_writer_at_a_time(workspace: Workspace) -> None:
-    with workspace.lock():
-        with pytest.raises(WorkspaceLockedError, match="another run holds"), workspace.lock():
-            pass
+    with workspace.lock(), pytest.raises(WorkspaceLockedError, match="another run holds"), workspace.lock():
+        pass
     with workspace.lock():
         pass
 

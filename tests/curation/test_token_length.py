@@ -24,10 +24,12 @@ KINDS = ["byte_level_bpe", "word_piece", "sentence_piece_bpe", "unigram"]
 
 PIECES = [
     '<div class="flex items-center bg-gray-100">', "</div>", "<p>", "</p>\n", "<td>1,234.5</td>", "&nbsp;", "<br/>",
-    "\\frac { a } { b }", "^ { \\prime }", "The quick brown fox", "jumps", " ", "  ", "\n", "\n\n\n", "\t", "\r\n", " \n \t ",
-    "\u00a0", "\u3000", "\u200b", "\x1c", "\x85", "e\u0301", "\u0301", "日本語の文章", "中文", "한국어", "עברית", "नमस्ते", "🎉", "👩‍👩‍👧", "🏳️‍🌈",
-    "x" * 150, "0" * 40, "-" * 90, "=" * 33, "ab" * 60, "/>" * 9, ">\n" * 5, "</s>", "<s>", "<image>", "[UNK]", "</think>",
-    "<｜end▁of▁sentence｜>", "▁", "{{ x }}", "{% if %}", "\0", "\ufeff", "'s", "don't", ";}", ":root{--a:1px}",
+    "\\frac { a } { b }", "^ { \\prime }", "The quick brown fox", "jumps", "'s", "don't", ";}", ":root{--a:1px}",
+    " ", "  ", "\n", "\n\n\n", "\t", "\r\n", " \n \t ", "\u00a0", "\u3000", "\u200b", "\x1c", "\x85", "\0", "\ufeff",
+    "e\u0301", "\u0301", "日本語の文章", "中文", "한국어", "עברית", "नमस्ते", "🎉", "▁",
+    "👩\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈",
+    "x" * 150, "0" * 40, "-" * 90, "=" * 33, "ab" * 60, "/>" * 9, ">\n" * 5,
+    "</s>", "<s>", "<image>", "[UNK]", "</think>", "<｜end▁of▁sentence｜>", "{{ x }}", "{% if %}",
 ]  # fmt: skip
 markup = st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=60).map("".join)
 repeated = st.tuples(markup, st.integers(1, 8)).map(lambda made: made[0] * made[1])
@@ -124,6 +126,17 @@ def test_a_part_cut_before_white_space_has_no_more_tokens_than_the_whole_and_a_m
         assert all(len(part) <= whole + MARGIN_TOKENS for part in parts)
 
 
+def test_a_text_is_never_cut_inside_a_word(tokenizers: Callable[[str], LoadedTokenizer]) -> None:
+    """To WordPiece a word of more than 100 characters is one unknown token, and its first 90 are many."""
+    tokenizer = tokenizers("word_piece")
+    texts = [("x" * 150 + " ") * 200 + " " * n_spaces for n_spaces in (0, 10, 5000)]
+    for everything, text in zip(counts_of_everything(tokenizer, texts), texts, strict=True):
+        for chars_per_token in range(80, 150):
+            counter = counter_of(tokenizer, everything)
+            counter._chars_per_token = chars_per_token
+            assert counter.count([text]) == [everything]
+
+
 def test_texts_over_the_ceiling_are_told_from_a_part(shared_data: Path) -> None:
     """Otherwise nothing would be saved: a long tail is tokenised for less than half."""
     counter = counter_of(real_tokenizers.byte_level_bpe(), 256)
@@ -151,6 +164,16 @@ def test_the_longest_tokens_bound_the_count_from_below_only_where_that_is_sure(
     for text in (" " * 5000, "-" * 5000, "x" * 5000, "日" * 5000):
         n_tokens = len(tokenizer.backend.encode(text, add_special_tokens=False).ids)
         assert n_bytes == 0 or n_tokens >= len(text.encode()) / n_bytes
+
+
+def test_a_text_of_the_longest_tokens_is_not_over_by_its_length() -> None:
+    """DeepSeek's tokenizer has 128 spaces as one token."""
+    tokenizer = real_tokenizers.byte_level_bpe()
+    text = "<p>" + " " * 128 * 200 + "</p>"
+    (everything,) = counts_of_everything(tokenizer, [text])
+    assert everything < 230
+    assert counter_of(tokenizer, everything).count([text]) == [everything]
+    assert counter_of(tokenizer, everything - 1).count([text]) == [everything]
 
 
 @pytest.mark.parametrize("kind", KINDS)

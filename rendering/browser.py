@@ -1,0 +1,119 @@
+"""The life of one Chromium: started, asked for tabs, closed or killed, never left behind.
+
+Runs inside one asyncio loop. Chromium hangs on a pipe of Playwright's driver, and the driver on a pipe of this
+process: when this process is gone, however it went, both end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+from rendering.assets import fontconfig_file
+from rendering.chromium import find_chromium, launch_flags, sandbox
+from rendering.errors import RenderingError
+from rendering.tab import Tab
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as PlaywrightBrowser
+    from playwright.async_api import Playwright
+
+VIEWPORT_HEIGHT_PX: Final = 720
+CLOSE_TIMEOUT_S: Final = 3.0
+LAUNCH_TIMEOUT_S: Final = 60.0
+
+
+class Browser:
+    """A running Chromium."""
+
+    def __init__(self, playwright: Playwright, browser: PlaywrightBrowser, pid: int) -> None:
+        self._playwright = playwright
+        self._browser = browser
+        self._pid = pid
+        self._tabs: list[Tab] = []
+        self._closed = False
+        browser.on("disconnected", lambda _: self._mark_tabs_gone())
+
+    @classmethod
+    async def launch(cls) -> Browser:
+        """Start Playwright's driver and Chromium.
+
+        Raises:
+            RenderingError: no Chromium, no fonts, or it does not start.
+        """
+        from playwright.async_api import Error, async_playwright  # heavy: only who renders pays for it
+
+        chromium, fonts = find_chromium(), fontconfig_file()
+        playwright = await async_playwright().start()
+        try:
+            browser = await playwright.chromium.launch(
+                executable_path=chromium.path,
+                args=launch_flags(),
+                chromium_sandbox=sandbox().usable,
+                env=_environment(str(fonts)),
+                # Ctrl-C is the main thread's to answer; it closes this browser.
+                handle_sigint=False,
+                timeout=LAUNCH_TIMEOUT_S * 1000,
+            )
+            session = await browser.new_browser_cdp_session()
+            processes = await session.send("SystemInfo.getProcessInfo")
+        except Error as error:
+            await playwright.stop()
+            first_line = str(error).strip().splitlines()[0]
+            raise RenderingError(
+                f"{chromium.path} does not start: {first_line}", "`markupmill doctor` says more"
+            ) from error
+        pid = next(process["id"] for process in processes["processInfo"] if process["type"] == "browser")
+        return cls(playwright, browser, pid)
+
+    @property
+    def alive(self) -> bool:
+        """Whether tabs can still be had from it."""
+        return not self._closed and self._browser.is_connected()
+
+    async def new_tab(self, width_px: int, scale: float) -> Tab:
+        """A tab in a fresh context: no script, fixed locale and time zone."""
+        context = await self._browser.new_context(
+            viewport={"width": width_px, "height": VIEWPORT_HEIGHT_PX},
+            device_scale_factor=scale,
+            java_script_enabled=False,
+            locale="en-US",
+            timezone_id="UTC",
+            color_scheme="light",
+            reduced_motion="reduce",
+            accept_downloads=False,
+            service_workers="block",
+        )
+        tab = await Tab.open(context)
+        self._tabs = [*(one for one in self._tabs if not one.gone.done()), tab]
+        return tab
+
+    async def close(self) -> None:
+        """End Chromium and the driver: politely for a few seconds, then by force."""
+        self._closed = True
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._browser.close(), CLOSE_TIMEOUT_S)
+        self.kill()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._playwright.stop(), CLOSE_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End Chromium and its children at once (Playwright starts it as the head of a process group)."""
+        self._closed = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(self._pid) == self._pid:
+                os.killpg(self._pid, signal.SIGKILL)
+        self._mark_tabs_gone()
+
+    def _mark_tabs_gone(self) -> None:
+        for tab in self._tabs:
+            tab.mark_gone()
+
+
+def _environment(fontconfig: str) -> dict[str, str | float | bool]:
+    """What Chromium may know of this machine: no tokens, and no settings that move pixels."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return {**kept, "FONTCONFIG_FILE": fontconfig, "LANG": "C.UTF-8", "TZ": "UTC"}

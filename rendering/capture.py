@@ -1,0 +1,139 @@
+"""From a loaded tab to pictures: one page, one table document, or a sheet of many."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+from PIL import Image, ImageChops
+
+from rendering.document import CELL_MARGIN_PX, sheet_document, table_css, table_document
+from rendering.pixels import encode_png
+from rendering.result import Box, Rendered, RenderFailure
+from rendering.spec import RenderSpec
+from rendering.tab import Tab
+
+MAX_BOXES: Final = 5_000
+MAX_SIDE_PX: Final = 16_000
+"""Chromium's captures fail at sides of 20,000 px and more."""
+SHEET_WIDTH_PX: Final = 2_000
+SHEET_HEIGHT_PX: Final = 4_000
+BLANK_BYTES_PER_PX: Final = 0.01
+"""A picture of one colour has at most this many PNG bytes a pixel; only pictures so small are looked into."""
+
+Outcome = Rendered | RenderFailure
+
+
+async def capture_page(tab: Tab, markup: str, spec: RenderSpec) -> Outcome:
+    """A whole page, as high as it is."""
+    measured = await _load(tab, markup, markup, spec)
+    if isinstance(measured, RenderFailure):
+        return measured
+    height_px = max(1, int(measured["height"]))
+    if height_px > spec.max_height_px:
+        return RenderFailure("cut_off", f"{height_px} px high, at most {spec.max_height_px} are taken")
+    boxes = _boxes(measured["boxes"], spec.scale)
+    if measured["width"] > spec.width_px and any(
+        box.x_px < spec.width_px * spec.scale < box.x_px + box.width_px - 1 for box in boxes
+    ):
+        return RenderFailure("cut_off", f"text runs beyond the right edge: {measured['width']} px wide")
+    png = await tab.screenshot(spec.width_px, height_px, spec.scale)
+    width_px, height_px = _png_size(png)
+    if len(png) <= BLANK_BYTES_PER_PX * width_px * height_px and await asyncio.to_thread(_one_color, png):
+        return RenderFailure("blank", "one colour all over")
+    return Rendered(png, width_px, height_px, boxes, tab.warnings)
+
+
+async def capture_table(tab: Tab, markup: str, spec: RenderSpec) -> Outcome:
+    """A table whose markup is not plain, in a document of its own."""
+    measured = await _load(tab, table_document(markup, spec.font_size_px), markup, spec)
+    if isinstance(measured, RenderFailure):
+        return measured
+    width_px = max(1, int(measured["width"]) + CELL_MARGIN_PX)
+    height_px = max(1, int(measured["height"]) + CELL_MARGIN_PX)
+    if max(width_px, height_px) > min(spec.max_height_px, MAX_SIDE_PX):
+        return RenderFailure("cut_off", f"{width_px} x {height_px} px, at most {spec.max_height_px} are taken")
+    png = await tab.screenshot(width_px, height_px, spec.scale)
+    boxes = _boxes(measured["boxes"], spec.scale)
+    return await asyncio.to_thread(_cropped, _decoded(png), boxes, spec, tab.warnings)
+
+
+async def capture_sheet(tab: Tab, markups: list[str], spec: RenderSpec) -> list[Outcome | None]:
+    """Many formulas (as KaTeX's HTML) or plain tables in one picture, cut apart; None for those that found no place."""
+    key = (spec.kind, spec.font_size_px)
+    if tab.sheet != key:
+        await tab.load(sheet_document(spec.font_size_px, formulas=spec.kind == "formula"), "", spec.pictures)
+        tab.sheet = key
+    tab.n_renders += 1
+    css = table_css(":host", spec.font_size_px) if spec.kind == "table" else None
+    limit_px = min(spec.max_height_px, MAX_SIDE_PX)
+    width_px = spec.width_px + 2 * CELL_MARGIN_PX if spec.kind == "table" else SHEET_WIDTH_PX
+    arguments = (markups, css, width_px, limit_px, SHEET_HEIGHT_PX, spec.max_nodes)
+    sheet = await tab.evaluate("sheet", *map(json.dumps, arguments))
+    png = await tab.screenshot(sheet["width"], sheet["height"], spec.scale)
+    return await asyncio.to_thread(_cut_apart, png, sheet["placed"], spec)
+
+
+async def _load(tab: Tab, document: str, markup: str, spec: RenderSpec) -> dict[str, Any] | RenderFailure:
+    tab.n_renders += 1
+    url = await tab.load(document, markup, spec.pictures)
+    measured: dict[str, Any] = await tab.evaluate("measure", json.dumps(MAX_BOXES))
+    if measured["href"] != url:
+        return RenderFailure("navigated", "the page went to another address")
+    if measured["n_nodes"] > spec.max_nodes:
+        return RenderFailure("over_cap", f"{measured['n_nodes']} elements, at most {spec.max_nodes} are rendered")
+    return measured
+
+
+def _cut_apart(png: bytes, placed: list[dict[str, Any]], spec: RenderSpec) -> list[Outcome | None]:
+    sheet = _decoded(png)
+    return [_cell(sheet, cell, spec) for cell in placed]
+
+
+def _cell(sheet: Image.Image, cell: dict[str, Any], spec: RenderSpec) -> Outcome | None:
+    if cell["state"] == "late":
+        return None
+    if cell["state"] == "nodes":
+        return RenderFailure("over_cap", f"{cell['n']} elements, at most {spec.max_nodes} are rendered")
+    if cell["state"] == "size":
+        return RenderFailure("cut_off", f"{cell['w']} x {cell['h']} px, at most {spec.max_height_px} are taken")
+    left, top, right, bottom = (
+        round(at * spec.scale) for at in (cell["x"], cell["y"], cell["x"] + cell["w"], cell["y"] + cell["h"])
+    )
+    return _cropped(sheet.crop((left, top, right, bottom)), _boxes(cell["boxes"], spec.scale), spec, ())
+
+
+def _cropped(image: Image.Image, boxes: tuple[Box, ...], spec: RenderSpec, warnings: tuple[str, ...]) -> Outcome:
+    """`image`'s ink with padding around it; its paper is exactly white, being ours."""
+    ink = ImageChops.invert(image).getbbox()
+    if ink is None:
+        return RenderFailure("blank", "no ink")
+    left, top, right, bottom = ink
+    if left == 0 or top == 0 or right == image.width or bottom == image.height:
+        return RenderFailure("cut_off", "ink runs out of its place")
+    padding_px = round(spec.padding_px * spec.scale)
+    out = Image.new("RGB", (right - left + 2 * padding_px, bottom - top + 2 * padding_px), (255, 255, 255))
+    out.paste(image.crop(ink), (padding_px, padding_px))
+    moved = tuple(replace(box, x_px=box.x_px - left + padding_px, y_px=box.y_px - top + padding_px) for box in boxes)
+    return Rendered(encode_png(out), out.width, out.height, moved, warnings)
+
+
+def _boxes(told: list[list[Any]], scale: float) -> tuple[Box, ...]:
+    return tuple(Box(str(name), *(round(float(at) * scale, 3) for at in place)) for name, *place in told)
+
+
+def _decoded(png: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        return image.convert("RGB")
+
+
+def _one_color(png: bytes) -> bool:
+    return all(low == high for low, high in _decoded(png).getextrema())  # type: ignore[misc]  # RGB: a pair a channel
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG (its IHDR chunk: PNG specification, section 11.2.2)."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
