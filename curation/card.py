@@ -125,8 +125,17 @@ def _body(facts: CardFacts) -> str:
     for task in _tasks(facts):
         cells = " | ".join(f"{counts[f'{task}/{split}']:,}" for split in ("train", "validation", "test"))
         lines.append(f"| `{task}` | {cells} |")
-    lines += ["", "## Where it is from", "", "| source | address | revision | licence |", "|---|---|---|---|"]
-    lines += [f"| {s.name} | {s.address or '—'} | {s.revision[:12] or '—'} | {s.license} |" for s in facts.sources]
+    lines += [
+        "",
+        "## Where it is from",
+        "",
+        "| source | task | address | revision | licence |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {s.name} | `{s.task}` | {s.address or '—'} | {s.revision[:12] or '—'} | {s.license} |"
+        for s in facts.sources
+    ]
     lines += [
         "",
         "Every row names its own `source`, `source_key` and `license`.",

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 
-from rendering.renderer import fingerprint
-
 from curation.errors import ShardError
 from curation.ingest import Ingest, MeasureRef, ShardRef, finished_shard, ingest_piece, manifest_of, measure_path
 from curation.measures.markup import Markup
@@ -24,6 +22,7 @@ from curation.stages.images import CheckImage, CropToInk
 from curation.stages.rendered import RenderTarget
 from curation.store import Workspace
 from rendering.assets import MODULES_DIR
+from rendering.renderer import fingerprint
 from rendering.spec import RenderSpec
 
 
@@ -114,7 +113,7 @@ def bundles(pieces: Iterator[Piece], n_pieces: int) -> Iterator[list[Piece]]:
 def parsers() -> str:
     """Versions of what decides canonical form: part of every key."""
     katex = json.loads((MODULES_DIR / "katex" / "package.json").read_text("utf-8"))["version"]
-    return f"lxml {version('lxml')}, katex {katex}"
+    return f"selectolax {version('selectolax')}, katex {katex}"
 
 
 @lru_cache(maxsize=1)

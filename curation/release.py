@@ -37,6 +37,7 @@ class ReleaseSource:
     """Where a source's rows came from, as the card and the manifest say it."""
 
     name: str
+    task: str
     address: str
     revision: str
     license: str

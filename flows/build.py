@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from prefect import State, Task, flow, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
@@ -23,10 +24,10 @@ from curation.measures.tokens import Tokens
 from curation.pipeline import BundleResult, Pipeline, bundles, first_piece, pipeline_of, run_bundle
 from curation.release import Release, ReleaseSource, write_release
 from curation.select import Keeper, MeasuredShard, Selection, SourceShards, select
-from curation.sources.source import Piece, Source
+from curation.sources.source import Piece
 from curation.store import Workspace
 from curation.workers import close_workers
-from flows.progress import BuildProgress
+from flows.progress import BuildProgress, shown, shown_progress
 from flows.recipe import Recipe, SourceEntry
 from flows.server import die_with_parent
 from rendering.errors import BadInputError, MarkupmillError
@@ -39,6 +40,12 @@ MAX_TASK_RUNS: Final = 200
 
 IO_RETRIES: Final = 2
 IO_RETRY_DELAY_S: Final = 5
+
+
+RUNNERS: Final[dict[str, Callable[..., Any]]] = {"threads": ThreadPoolTaskRunner, "processes": ProcessPoolTaskRunner}
+
+_Outcome = list[MeasuredShard] | PrefectFuture[BundleResult]
+"""Shards that were found finished, or the promise of them."""
 
 
 @dataclass(frozen=True)
@@ -90,32 +97,28 @@ def make_release(
 def build_release(
     recipe: Recipe,
     workspace_url: str,
+    progress: BuildProgress,
     *,
     runner: str = "threads",
     n_workers: int | None = None,
     bundle_shards: int | None = None,
-    progress: BuildProgress | None = None,
 ) -> BuildResult:
-    """Run the build flow on the runner asked for.
+    """Run the build flow on the runner asked for, `threads` or `processes`.
 
     Raises `MarkupmillError` where shards failed, after all others were made, or where input is bad.
     """
     n_workers = n_workers or os.cpu_count() or 1
-    runners: dict[str, Callable[[], Any]] = {
-        "threads": lambda: ThreadPoolTaskRunner(max_workers=n_workers),
-        "processes": lambda: ProcessPoolTaskRunner(max_workers=n_workers),
-    }
-    settings = {"name": "build", "flow_run_name": f"build {recipe.name}", "validate_parameters": False}
-    run = flow(task_runner=runners[runner](), **settings)(_build)
+    task_runner = RUNNERS[runner](max_workers=n_workers)
     try:
-        return run(recipe, workspace_url, n_workers, bundle_shards, progress or BuildProgress())
+        with shown(progress):
+            return build.with_options(task_runner=task_runner)(recipe, workspace_url, n_workers, bundle_shards)
     finally:
         close_workers()
 
 
-def _build(
-    recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int | None, progress: BuildProgress
-) -> BuildResult:
+@flow(name="build", flow_run_name="build {recipe.name}", validate_parameters=False)
+def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int | None) -> BuildResult:
+    """Sources to shards, one source after another; then the selection, then the release."""
     workspace = Workspace(workspace_url)
     tokens = Tokens.pinned(
         recipe.tokens.tokenizer,
@@ -124,12 +127,8 @@ def _build(
         recipe.tokens.image_tokens,
         recipe.tokens.ceiling,
     )
-    keeper = Keeper(workspace, recipe.rules())
-    any_limit = any(entry.limit for entry in recipe.sources)
-    made: list[SourceShards] = []
-    origins: list[ReleaseSource] = []
-    failures: list[BaseException] = []
-    n_made = 0
+    keeper = Keeper(workspace, recipe.rules()) if any(entry.limit for entry in recipe.sources) else None
+    runs: list[_SourceRun] = []
     for entry in recipe.sources:
         source = entry.build()
         first = first_piece(source, recipe.rows_per_shard)
@@ -137,92 +136,83 @@ def _build(
             raise BadInputError(f"source {entry.type} has no rows", "Check its address and settings")
         has_images = source.read_images(first, []) is not None
         pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images)
-        run = _SourceRun(workspace, entry, pipeline, keeper if any_limit else None, progress)
-        run.make(source, recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
-        failures += run.failures
-        n_made += run.n_made
-        made.append(SourceShards(entry.type, tuple(run.shards), entry.limit))
-        origins.append(_origin(entry, source, first))
-    if failures:
+        run = _SourceRun(workspace, entry, pipeline, first, keeper)
+        run.make(recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
+        runs.append(run)
+    if failures := [failure for run in runs for failure in run.failures]:
         raise _failed(failures)
-    selection = select_rows(workspace_url, recipe, made)
-    release = make_release(workspace_url, recipe, selection, made, origins)
+    shards = [SourceShards(run.entry.type, tuple(run.shards), run.entry.limit) for run in runs]
+    selection = select_rows(workspace_url, recipe, shards)
+    release = make_release(workspace_url, recipe, selection, shards, [run.origin for run in runs])
     create_markdown_artifact(_summary(selection, release), key="build-summary", description=f"Build of {recipe.name}")
-    return BuildResult(selection, release, sum(len(source.shards) for source in made), n_made)
+    n_shards = sum(len(run.shards) for run in runs)
+    return BuildResult(selection, release, n_shards, sum(run.n_made for run in runs))
 
 
 class _SourceRun:
     """One source's bundles, submitted ahead of need and taken up in source order until its limit is met."""
 
     def __init__(
-        self,
-        workspace: Workspace,
-        entry: SourceEntry,
-        pipeline: Pipeline,
-        keeper: Keeper | None,
-        progress: BuildProgress,
+        self, workspace: Workspace, entry: SourceEntry, pipeline: Pipeline, first: Piece, keeper: Keeper | None
     ) -> None:
-        self._workspace, self._entry, self._pipeline = workspace, entry, pipeline
-        self._keeper, self._progress = keeper, progress
+        self.entry = entry
         self.shards: list[MeasuredShard] = []
         self.failures: list[BaseException] = []
         self.n_made = 0
+        self._workspace, self._pipeline, self._first, self._keeper = workspace, pipeline, first, keeper
+        self._source = pipeline.ingest.source
+        self._label = f"{entry.type} {self._source.task}"
 
-    def make(self, source: Source, rows_per_shard: int, n_ahead: int, bundle_shards: int | None) -> None:
+    @property
+    def origin(self) -> ReleaseSource:
+        """Where the source's rows come from, for the card."""
+        address, license_ = (str(getattr(self._source, name, "")) for name in ("address", "license"))
+        return ReleaseSource(self.entry.type, self._source.task, address, self._first.revision, license_)
+
+    def make(self, rows_per_shard: int, n_ahead: int, bundle_shards: int | None) -> None:
         """Make the source's shards, or find them; leaves them in `shards`, in order."""
-        pieces = source.pieces(rows_per_shard)
-        total = self._entry.limit
-        if total is None:
+        pieces = self._source.pieces(rows_per_shard)
+        total = self.entry.limit
+        if total is None:  # all of them: known before the first, so that the time left can be told
             known = list(pieces)
             pieces, total = iter(known), sum(piece.n_rows for piece in known)
             bundle_shards = bundle_shards or -(-len(known) // MAX_TASK_RUNS)
         if self._keeper:
-            self._keeper.begin_source(self._entry.limit)
-        self._progress.begin_source(self._entry.type, total)
-        artifact = create_progress_artifact(
-            0.0, key=f"rows-{self._entry.type}", description=f"Rows of {self._entry.type}"
-        )
-        waiting: deque[tuple[list[Piece], list[MeasuredShard] | PrefectFuture[BundleResult]]] = deque()
+            self._keeper.begin_source(self.entry.limit)
+        progress = shown_progress()
+        progress.begin_source(self._label, total)
+        key = f"rows-{self._label}".replace(" ", "-").replace("_", "-")
+        artifact = create_progress_artifact(0.0, key=key, description=f"Rows of {self._label}")
+        assert isinstance(artifact, UUID)
+        waiting: deque[tuple[list[Piece], _Outcome]] = deque()
         more = bundles(pieces, bundle_shards or 1)
-        while True:
+        while not (self._keeper and self._keeper.is_full):
             while len(waiting) < n_ahead and (bundle := next(more, None)) is not None:
                 waiting.append((bundle, self._start(bundle)))
             if not waiting:
                 break
-            bundle, outcome = waiting.popleft()
-            self._take(self._result(bundle, outcome), made_now=not isinstance(outcome, list))
-            update_progress_artifact(artifact, min(100.0, 100.0 * self._completed_rows / total) if total else 100.0)
-            if self._keeper and self._keeper.is_full:
-                for _, ahead in waiting:
-                    if not isinstance(ahead, list):
-                        ahead.wait()
-                break
+            self._take(*waiting.popleft(), progress)
+            update_progress_artifact(artifact, min(100.0, 100.0 * self._completed_rows / total))
+        for _, outcome in waiting:  # submitted before the limit was met: finished, kept in the workspace, not used
+            if not isinstance(outcome, list):
+                outcome.wait()
 
-    def _start(self, bundle: list[Piece]) -> list[MeasuredShard] | PrefectFuture[BundleResult]:
+    def _start(self, bundle: list[Piece]) -> _Outcome:
         """Submit a bundle, unless all of it is finished."""
-        done = [self._pipeline.finished(self._workspace, piece) for piece in bundle]
-        found = [shard for shard in done if shard is not None]
-        if len(found) == len(bundle):
-            return found
-        named = make_shards.with_options(task_run_name=f"{self._entry.type} {_rows(bundle)}")
+        done = self._finished(bundle)
+        if len(done) == len(bundle):
+            return done
+        named = make_shards.with_options(task_run_name=f"{self._label} {_rows(bundle)}")
         return named.submit(self._workspace.url, self._pipeline, bundle)
 
-    def _result(
-        self, bundle: list[Piece], outcome: list[MeasuredShard] | PrefectFuture[BundleResult]
-    ) -> list[MeasuredShard]:
-        if isinstance(outcome, list):
-            return outcome
-        outcome.wait()
-        result = outcome.result(raise_on_failure=False)
-        if isinstance(result, BundleResult):
-            return [shard for shard in result.shards if isinstance(shard, MeasuredShard)]
-        self.failures.append(result)
-        if not isinstance(result, ShardError):  # not the fault of a row: the next bundle would fail the same way
-            raise result
-        found = (self._pipeline.finished(self._workspace, piece) for piece in bundle)
-        return [shard for shard in found if shard is not None]
+    def _finished(self, bundle: list[Piece]) -> list[MeasuredShard]:
+        done = [self._pipeline.finished(self._workspace, piece) for piece in bundle]
+        return [shard for shard in done if shard is not None]
 
-    def _take(self, shards: list[MeasuredShard], *, made_now: bool) -> None:
+    def _take(self, bundle: list[Piece], outcome: _Outcome, progress: BuildProgress) -> None:
+        """Take up a bundle's shards, up to the one with which the limit is met."""
+        shards = outcome if isinstance(outcome, list) else self._result(bundle, outcome)
+        made_now = not isinstance(outcome, list)
         for measured in shards:
             if self._keeper:
                 if self._keeper.is_full:
@@ -231,11 +221,20 @@ class _SourceRun:
             self.shards.append(measured)
             self.n_made += made_now
             shard = measured.shard
-            self._progress.add(shard.rows_in, shard.rows_kept, made_now=made_now, completed_rows=self._completed_rows)
+            progress.add(shard.rows_in, shard.rows_kept, made_now=made_now, completed_rows=self._completed_rows)
+
+    def _result(self, bundle: list[Piece], future: PrefectFuture[BundleResult]) -> list[MeasuredShard]:
+        result: BundleResult | BaseException = future.result(raise_on_failure=False)
+        if isinstance(result, BundleResult):
+            return [shard for shard in result.shards if isinstance(shard, MeasuredShard)]
+        if not isinstance(result, ShardError):  # not the fault of a row: the next bundle would fail the same way
+            raise result
+        self.failures.append(result)
+        return self._finished(bundle)
 
     @property
     def _completed_rows(self) -> int:
-        if self._keeper and self._entry.limit:
+        if self._keeper and self.entry.limit:
             return self._keeper.n_kept
         return sum(measured.shard.rows_in for measured in self.shards)
 
@@ -247,12 +246,6 @@ def _rows(bundle: list[Piece]) -> str:
     if first.path != last.path:
         return f"{first_name} row {first.first_row:,} to {last_name} row {last_row:,}"
     return f"{first_name} rows {first.first_row:,} to {last_row:,}".strip()
-
-
-def _origin(entry: SourceEntry, source: Source, first: Piece) -> ReleaseSource:
-    return ReleaseSource(
-        entry.type, str(getattr(source, "address", "")), first.revision, str(getattr(source, "license", ""))
-    )
 
 
 def _failed(failures: list[BaseException]) -> MarkupmillError:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Self, TextIO
 
@@ -75,3 +78,24 @@ class BuildProgress:
         percentage = f"{min(100, 100 * task.completed / task.total):.0f}%" if task.total else ""
         self._stream.write(f"{self._source} {percentage}: {self.counts()}\n")
         self._stream.flush()
+
+
+_shown: ContextVar[BuildProgress] = ContextVar("progress")
+
+
+@contextmanager
+def shown(progress: BuildProgress) -> Iterator[None]:
+    """Make this the progress of the flow that runs in the block.
+
+    Not a parameter of the flow: Prefect sends those to every worker process.
+    """
+    token = _shown.set(progress)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+def shown_progress() -> BuildProgress:
+    """The progress of the flow that runs."""
+    return _shown.get()

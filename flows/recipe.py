@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from curation.sources.generated import Generated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from curation.conversation import Prompt
 from curation.release_data import ReleaseSpec
 from curation.select import Rules
+from curation.sources.generated import Generated
 from curation.sources.latex import Latex
 from curation.sources.pubtabnet import PubTabNet
 from curation.sources.source import Source
@@ -123,7 +123,9 @@ class Recipe(_Strict):
 
     def rules(self) -> Rules:
         """What the selection decides by."""
-        return Rules(self.tokens.max_seq_length, self.where, self.dedup, SplitRule(**self.splits.model_dump(), seed=self.seed))
+        return Rules(
+            self.tokens.max_seq_length, self.where, self.dedup, SplitRule(**self.splits.model_dump(), seed=self.seed)
+        )
 
     def release_spec(self) -> ReleaseSpec:
         """What the release looks like."""

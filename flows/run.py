@@ -24,7 +24,8 @@ class Options:
 
 def run_build(options: Options) -> str:
     """Build a release and return what to tell the user. Raises `MarkupmillError`."""
-    with prefect_api(Path(options.workspace) / "prefect"):  # started first: it comes up while the rest is imported
+    home = None if "://" in options.workspace else Path(options.workspace) / "prefect"
+    with prefect_api(home):  # started first: it comes up while the rest is imported
         from curation.store import Workspace
         from flows.build import build_release
         from flows.progress import BuildProgress
@@ -38,19 +39,20 @@ def run_build(options: Options) -> str:
             result = build_release(
                 recipe,
                 options.workspace,
+                progress,
                 runner=options.runner,
                 n_workers=options.n_workers,
                 bundle_shards=options.bundle_shards,
-                progress=progress,
             )
     selection, release = result.selection, result.release
+    folder = f"{options.workspace.rstrip('/')}/releases/{recipe.name}"
     splits = ", ".join(f"{split} {n:,}" for split, n in selection.splits.items())
     lines = [
         f"{selection.rows_in:,} rows in = {selection.rows_kept:,} kept + {sum(selection.rejected.values()):,} rejected",
         *(f"  {n:>9,}  {reason}" for reason, n in sorted(selection.rejected.items(), key=lambda r: (-r[1], r[0]))),
         f"Splits: {splits}",
         f"Shards: {result.n_shards} ({result.n_shards_made} made now)",
-        f"Release: {release.path}" + ("" if release.made_now else " (unchanged)"),
-        f'Load it: from datasets import load_dataset; load_dataset("{release.path}")',
+        f"Release: {folder}" + ("" if release.made_now else " (unchanged)"),
+        f'Load it: from datasets import load_dataset; load_dataset("{folder}")',
     ]
     return "\n".join(lines)

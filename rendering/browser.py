@@ -29,10 +29,10 @@ LAUNCH_TIMEOUT_S: Final = 60.0
 class Browser:
     """A running Chromium."""
 
-    def __init__(self, playwright: Playwright, browser: PlaywrightBrowser, pid: int) -> None:
+    def __init__(self, playwright: Playwright, browser: PlaywrightBrowser, group: int) -> None:
         self._playwright = playwright
         self._browser = browser
-        self._pid = pid
+        self.process_group = group
         self._tabs: list[Tab] = []
         self._closed = False
         browser.on("disconnected", lambda _: self._mark_tabs_gone())
@@ -67,7 +67,7 @@ class Browser:
                 f"{chromium.path} does not start: {first_line}", "`markupmill doctor` says more"
             ) from error
         pid = next(process["id"] for process in processes["processInfo"] if process["type"] == "browser")
-        return cls(playwright, browser, pid)
+        return cls(playwright, browser, os.getpgid(pid))
 
     @property
     def alive(self) -> bool:
@@ -94,18 +94,19 @@ class Browser:
     async def close(self) -> None:
         """End Chromium and the driver: politely for a few seconds, then by force."""
         self._closed = True
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._browser.close(), CLOSE_TIMEOUT_S)
+        if self._browser.is_connected():
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._browser.close(), CLOSE_TIMEOUT_S)
         self.kill()
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._playwright.stop(), CLOSE_TIMEOUT_S)
 
     def kill(self) -> None:
-        """End Chromium and its children at once (Playwright starts it as the head of a process group)."""
+        """End Chromium and its children at once: Playwright starts it in a process group of its own."""
         self._closed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(self._pid) == self._pid:
-                os.killpg(self._pid, signal.SIGKILL)
+        if self.process_group != os.getpgrp():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process_group, signal.SIGKILL)
         self._mark_tabs_gone()
 
     def _mark_tabs_gone(self) -> None:

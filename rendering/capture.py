@@ -21,8 +21,9 @@ MAX_SIDE_PX: Final = 16_000
 """Chromium's captures fail at sides of 20,000 px and more."""
 SHEET_WIDTH_PX: Final = 2_000
 SHEET_HEIGHT_PX: Final = 4_000
-BLANK_BYTES_PER_PX: Final = 0.01
-"""A picture of one colour has at most this many PNG bytes a pixel; only pictures so small are looked into."""
+BLANK_BYTES_PER_ROW: Final = 10.0
+BLANK_BYTES_PER_PX: Final = 0.015
+"""Chromium's quick PNG of one colour has at most so many bytes (measured); only those are looked into."""
 
 Outcome = Rendered | RenderFailure
 
@@ -42,7 +43,8 @@ async def capture_page(tab: Tab, markup: str, spec: RenderSpec) -> Outcome:
         return RenderFailure("cut_off", f"text runs beyond the right edge: {measured['width']} px wide")
     png = await tab.screenshot(spec.width_px, height_px, spec.scale)
     width_px, height_px = _png_size(png)
-    if len(png) <= BLANK_BYTES_PER_PX * width_px * height_px and await asyncio.to_thread(_one_color, png):
+    may_be_blank = len(png) <= height_px * (BLANK_BYTES_PER_ROW + BLANK_BYTES_PER_PX * width_px)
+    if may_be_blank and await asyncio.to_thread(_one_color, png):
         return RenderFailure("blank", "one colour all over")
     return Rendered(png, width_px, height_px, boxes, tab.warnings)
 

@@ -130,11 +130,12 @@ class Scheduler:
         if tab is None:
             return
         tab.mark_gone()
+        if self._browser is None or not self._browser.alive:
+            return
         try:
             await asyncio.wait_for(tab.close(), TAB_CLOSE_TIMEOUT_S)
         except Exception:  # noqa: BLE001 - whatever keeps a page from closing, ending its browser ends it
-            if self._browser is not None:
-                self._browser.kill()
+            self._browser.kill()
 
     async def _running_browser(self) -> Browser:
         async with self._starting:

@@ -94,7 +94,7 @@ def plan_page(rng: Random, options: PageOptions) -> PagePlan:
     body += [_part(rng, wanted) for wanted in options.parts if wanted not in present]
     if options.n_bytes:
         frame = _FRAME_BYTES + sum(part.about_bytes for part in (top, side, bottom) if part)
-        body = _fit(rng, body, options.n_bytes - frame, len(options.parts))
+        body = _fit(rng, body, options.n_bytes - frame, options.parts)
     return PagePlan(
         layout=name,
         shell=shell,
@@ -132,15 +132,16 @@ def _part(rng: Random, name: str, variants: tuple[int, ...] = ()) -> PartPlan:
     return PartPlan(name, pick(rng, allowed), between(rng, kind.low, kind.high))
 
 
-def _fit(rng: Random, body: list[PartPlan], n_bytes: int, n_wanted: int) -> list[PartPlan]:
-    """Shorten, drop or add parts until the body is about `n_bytes` long; the last `n_wanted` stay."""
-    fixed = body[len(body) - n_wanted :] if n_wanted else []
-    left = n_bytes - sum(part.about_bytes for part in fixed)
+def _fit(rng: Random, body: list[PartPlan], n_bytes: int, wanted: tuple[str, ...]) -> list[PartPlan]:
+    """Shorten, drop or add parts until the body is about `n_bytes` long; the wanted ones stay as they are."""
+    left = n_bytes - sum(part.about_bytes for part in body if part.name in wanted)
     fitted: list[PartPlan] = []
-    for part in body[: len(body) - n_wanted]:
-        if left > 0 or not fitted:
-            kind = PARTS[part.name]
-            n = part.n if not kind.bytes_each else (left - kind.bytes_fixed) // kind.bytes_each
+    for part in body:
+        kind = PARTS[part.name]
+        if part.name in wanted:
+            fitted.append(part)
+        elif left > 0 or not fitted:
+            n = (left - kind.bytes_fixed) // kind.bytes_each if kind.bytes_each else part.n
             fitted.append(PartPlan(part.name, part.variant, max(kind.low, min(part.n, n))))
             left -= fitted[-1].about_bytes
     while left > 600:
@@ -149,7 +150,7 @@ def _fit(rng: Random, body: list[PartPlan], n_bytes: int, n_wanted: int) -> list
         n = min(kind.most, max(kind.low, (left - kind.bytes_fixed) // kind.bytes_each))
         fitted.append(PartPlan(name, drawn.variant, n if rng.random() < 0.5 else min(n, drawn.n)))
         left -= fitted[-1].about_bytes
-    return fitted + fixed
+    return fitted
 
 
 def _write(writer: Copywriter, plan: PagePlan, part: PartPlan | None, comment: str = "") -> list[Node]:

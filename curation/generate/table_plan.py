@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
-from curation.generate.choose import between, from_quantiles, pick, pick_weighted
+from curation.generate.choose import between, from_quantiles, pick, pick_some, pick_weighted
 from curation.generate.table_subjects import SUBJECTS, Subject
 from curation.generate.table_values import NumberStyle, draw_style
 
@@ -56,6 +56,14 @@ class ColumnGroup:
 
 
 @dataclass(frozen=True)
+class RowGroup:
+    """Rows under one section or label: which of the subject's groups (-1: of any, without a name), and how many."""
+
+    label: int
+    n_rows: int
+
+
+@dataclass(frozen=True)
 class Merge:
     """A merged cell of the body: its first data row and value column, and its extent."""
 
@@ -69,7 +77,7 @@ class Merge:
 class TablePlan:
     """The structure of a table: everything but its words and numbers.
 
-    `row_groups` are the sizes of the groups of data rows; `empty` holds (data row, value column) of empty cells.
+    `empty` holds (data row, value column) of empty cells.
     """
 
     subject: Subject
@@ -78,7 +86,7 @@ class TablePlan:
     tall_heads: Literal["rowspan", "top", "bottom"]
     columns: tuple[ColumnGroup, ...]
     stub: StubStyle
-    row_groups: tuple[int, ...]
+    row_groups: tuple[RowGroup, ...]
     merges: tuple[Merge, ...]
     empty: frozenset[tuple[int, int]]
     has_total: bool
@@ -101,6 +109,8 @@ def plan_table(rng: Random, options: TableOptions) -> TablePlan:
     subject = pick(rng, SUBJECTS)
     depth = options.header_depth or pick_weighted(rng, _HEADER_DEPTHS)
     stub = pick_weighted(rng, _STUBS) if subject.groups or rng.random() < 0.3 else "flat"
+    if stub.startswith("section") and any(rowspan > 1 for rowspan, _ in options.spans):
+        stub = "flat"  # a section's own row would cut through a cell that spans rows
     n_stubs = 2 if stub.startswith("group") else 1
     widest = max([colspan for _, colspan in options.spans] + [2 if depth > 1 else 1])
     n_values = max(widest, options.n_columns - n_stubs) if options.n_columns else max(widest, _draw_columns(rng, depth))
@@ -110,6 +120,7 @@ def plan_table(rng: Random, options: TableOptions) -> TablePlan:
     if n_labels and not options.n_rows:
         n_rows = min(n_rows, n_labels)
     n_rows = max(n_rows, sum(rowspan for rowspan, _ in options.spans))
+    row_groups = (RowGroup(-1, n_rows),) if stub == "flat" else _cut(rng, subject, n_rows)
     merges = _place(rng, options.spans, n_values)
     if not options.spans and n_values > 2 and rng.random() < 0.04:
         merges = (Merge(int(rng.random() * n_rows), int(rng.random() * (n_values - 1)), 1, 2),)
@@ -120,7 +131,7 @@ def plan_table(rng: Random, options: TableOptions) -> TablePlan:
         tall_heads=pick(rng, ("rowspan", "rowspan", "top", "top", "bottom")),
         columns=columns,
         stub=stub,
-        row_groups=(n_rows,) if stub == "flat" else _cut(rng, n_rows),
+        row_groups=row_groups,
         merges=merges,
         empty=_draw_empty(rng, options.empty_share, n_rows, n_values),
         has_total=rng.random() < 0.1,
@@ -163,12 +174,17 @@ def _single(rng: Random, subject: Subject) -> str:
     return pick(rng, ("decimal", "decimal", "count", "word", "p", "percent", "n_pct", "text", "mean_sd", "decimal"))
 
 
-def _cut(rng: Random, n_rows: int) -> tuple[int, ...]:
-    """Sizes of row groups."""
-    sizes: list[int] = []
-    while (left := n_rows - sum(sizes)) > 0:
-        sizes.append(min(left, between(rng, 2, 5)))
-    return tuple(sizes)
+def _cut(rng: Random, subject: Subject, n_rows: int) -> tuple[RowGroup, ...]:
+    """Groups of rows: the subject's own in random order, none larger than its labels, or made-up ones."""
+    order = pick_some(rng, range(len(subject.groups)), len(subject.groups))
+    groups: list[RowGroup] = []
+    left = n_rows
+    while left > 0:
+        label = order[len(groups) % len(order)] if order else len(groups)
+        most = len(subject.groups[label][1]) if order else 5
+        groups.append(RowGroup(label, min(left, most, between(rng, 2, 6))))
+        left -= groups[-1].n_rows
+    return tuple(groups)
 
 
 def _place(rng: Random, spans: tuple[tuple[int, int], ...], n_values: int) -> tuple[Merge, ...]:

@@ -15,6 +15,8 @@ from curation.generate.table_values import COLUMN_KINDS, make_labels
 
 _TOP_HEADS: Final = ("Outcome", "Study population", "Number of patients", "Analysis", "Groups", "Results")
 """What stands above all groups of columns."""
+_UNCLEAR_ALONE: Final = {"Yes", "No", "Present", "Absent", "Other", "Normal", "None", "Never", "Former", "Current"}
+"""Row labels that say nothing without the name of their group."""
 
 
 def generate_table(rng: Random, options: TableOptions) -> str:
@@ -108,18 +110,18 @@ def _body(rng: Random, plan: TablePlan, measures: list[Measure]) -> str:
     marks = pick(rng, FOOT_MARKS)
     lines: list[str] = []
     row = 0
-    for section, size in zip(sections, plan.row_groups, strict=True):
+    for section, group in zip(sections, plan.row_groups, strict=True):
         if plan.stub == "section_span":
             lines.append(f"<tr>{_cell(section, colspan=1 + plan.n_values)}</tr>")
         elif plan.stub == "section_blank":
             lines.append(f"<tr>{_cell(section)}{'<td></td>' * plan.n_values}</tr>")
-        for i in range(size):
+        for i in range(group.n_rows):
             label = labels[row]
             if plan.has_marks and rng.random() < 0.08:
                 label += pick(rng, marks)
             stub = _cell(f" {label}" if plan.stub.startswith("section") else label)
             if plan.stub == "group_span" and i == 0:
-                stub = _cell(section, rowspan=size) + stub
+                stub = _cell(section, rowspan=group.n_rows) + stub
             elif plan.stub == "group_blank":
                 stub = _cell(section if i == 0 else "") + stub
             lines.append(f"<tr>{stub}{''.join(grid[row])}</tr>")
@@ -158,21 +160,19 @@ def _values(rng: Random, plan: TablePlan, measures: list[Measure], labels: list[
 
 def _labels(rng: Random, plan: TablePlan) -> tuple[list[str], list[str]]:
     """Names of the row groups, and the rows' own labels."""
-    subject, n_rows = plan.subject, sum(plan.row_groups)
+    subject, n_rows = plan.subject, sum(group.n_rows for group in plan.row_groups)
     if not subject.groups:
         labels = make_labels(rng, subject, n_rows)
         if subject.is_italic:
             labels = [f"<i>{label}</i>" for label in labels]
         name = pick(rng, SECTION_NAMES)
-        return [_section(plan, name.format(i + 1)) for i in range(len(plan.row_groups))], labels
+        return [_section(plan, name.format(group.label + 1)) for group in plan.row_groups], labels
     if plan.stub == "flat":
-        labels = [label for _, labels in pick_some(rng, subject.groups, len(subject.groups)) for label in labels]
+        groups = pick_some(rng, subject.groups, len(subject.groups))
+        labels = [label for _, labels in groups for label in labels if label not in _UNCLEAR_ALONE]
         return [""], [labels[i % len(labels)] for i in range(n_rows)]
-    chosen = pick_some(rng, subject.groups, len(plan.row_groups))
-    labels = [
-        labels[i % len(labels)] for (_, labels), size in zip(chosen, plan.row_groups, strict=True) for i in range(size)
-    ]
-    return [_section(plan, name) for name, _ in chosen], labels
+    labels = [label for group in plan.row_groups for label in subject.groups[group.label][1][: group.n_rows]]
+    return [_section(plan, subject.groups[group.label][0]) for group in plan.row_groups], labels
 
 
 def _section(plan: TablePlan, name: str) -> str:

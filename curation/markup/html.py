@@ -121,6 +121,12 @@ class _Sheets:
 
 def _remove_what_never_shows(root: LexborNode, sheets: _Sheets) -> dict[str, int] | Reject:
     """Take scripts, templates and refreshes out of the tree; gives what was removed, and how many."""
+    for node in root.css("object, option"):
+        child = node.first_child
+        while child is not None:
+            if child.is_comment_node:
+                return Reject(Reason.MARKUP_INVALID, f"a comment in <{node.tag}>, where browsers count it as content")
+            child = child.next
     removed: dict[str, int] = {}
     # Innermost first: an SVG script may hold another, which is gone when the outer one is.
     for node in reversed(root.css("script, template, meta[http-equiv=refresh i]")):
@@ -143,6 +149,8 @@ def _counts_as_sibling(node: LexborNode, sheets: _Sheets) -> bool:
     parent = node.parent
     if parent is None or parent.tag == "head":
         return False
+    if parent.tag == "object":  # which shows an empty box only where it has no content
+        return True
     return sheets.count_siblings or bool(_CLASS_COUNTS_SIBLINGS.search(parent.attributes.get("class") or ""))
 
 

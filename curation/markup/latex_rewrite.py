@@ -212,7 +212,10 @@ class Rewriter:
         out = [token]
         for kind in ARGUMENTS[token]:
             if kind in "mpo":
-                out += self._markup_argument(token, kind)
+                argument = self._markup_argument(token, kind)
+                if token == r"\mathchoice" and out[-1] == "}":  # KaTeX allows no space between its arguments
+                    out[-1:], argument = ["}{"], argument[1:]
+                out += argument
             elif len(out) == 1:
                 out[0] += self._glued_argument(kind)
             else:

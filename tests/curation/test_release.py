@@ -19,7 +19,7 @@ from curation.split import SplitRule
 from curation.store import Workspace
 from tests.curation.making import png, shards_of
 
-ORIGIN = ReleaseSource("list", "somewhere", "0123456789abcdef", "MIT")
+ORIGIN = ReleaseSource("list", "table_to_html", "somewhere", "0123456789abcdef", "MIT")
 SPEC = ReleaseSpec("small", carry=("n_tokens", "width_px"))
 RULES = Rules(splits=SplitRule(0.6, 0.2, 0.2))
 
@@ -129,7 +129,7 @@ def test_the_card_has_valid_metadata_and_the_accounts(tmp_path: Path) -> None:
     assert sum(split["num_examples"] for split in info["splits"]) == 30
     assert "32 rows were read: 30 kept, 2 rejected" in card.text
     assert "| `duplicate_exact` | 1 |" in card.text
-    assert "| list | somewhere | 0123456789ab | MIT |" in card.text
+    assert "| list | `table_to_html` | somewhere | 0123456789ab | MIT |" in card.text
 
 
 def test_the_manifest_has_every_file_and_its_hash(tmp_path: Path) -> None:

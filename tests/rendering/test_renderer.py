@@ -185,7 +185,7 @@ def test_caps(renderer: Renderer) -> None:
     assert failure(renderer, "x" * 10_001, small).reason == "over_cap"
     assert failure(renderer, "é" * 5_001, small).reason == "over_cap"
     # Few tags, many elements: a parser opens all formatting elements again in every paragraph.
-    reopened = "".join(f"<b id={number}>" for number in range(20)) + "</p><p>x" * 20
+    reopened = "<p>" + "".join(f"<b id={number}>" for number in range(20)) + "x</p><p>x" * 20
     assert failure(renderer, reopened, small).reason == "over_cap"
 
 
