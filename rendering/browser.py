@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rendering.assets import fontconfig_file
@@ -101,6 +102,14 @@ class Browser:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._playwright.stop(), CLOSE_TIMEOUT_S)
 
+    def kill_bloated(self, limit_bytes: int) -> bool:
+        """Kill those of its processes that hold more than `limit_bytes` of memory; says whether there were any."""
+        bloated = [pid for pid in _processes_of(self.process_group) if _resident_bytes(pid) > limit_bytes]
+        for pid in bloated:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(bloated)
+
     def kill(self) -> None:
         """End Chromium and its children at once: Playwright starts it in a process group of its own."""
         self._closed = True
@@ -112,6 +121,24 @@ class Browser:
     def _mark_tabs_gone(self) -> None:
         for tab in self._tabs:
             tab.mark_gone()
+
+
+def _processes_of(group: int) -> list[int]:
+    """Process ids of a process group, from /proc; none where there is no /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(folder.name)) == group:
+                found.append(int(folder.name))
+    return found
+
+
+def _resident_bytes(pid: int) -> int:
+    """Memory that a process holds (proc(5): the second field of statm, in pages)."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _environment(fontconfig: str) -> dict[str, str | float | bool]:

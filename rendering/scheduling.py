@@ -20,6 +20,10 @@ RENDERS_PER_CONTEXT: Final = 100
 TAB_CLOSE_TIMEOUT_S: Final = 2.0
 TAB_OPEN_TIMEOUT_S: Final = 30.0
 
+WATCH_EVERY_S: Final = 0.5
+MAX_PROCESS_BYTES: Final = 1_500_000_000
+"""No one of Chromium's processes may hold more. Ordinary ones hold 160 MB (measured)."""
+
 T = TypeVar("T")
 Work = Callable[[Tab], Awaitable[T]]
 
@@ -94,10 +98,9 @@ class Scheduler:
         task = asyncio.ensure_future(work(tab))
         healthy = False
         try:
-            waited: set[asyncio.Future[Any]] = {task, tab.gone}
-            await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await self._watch(task, tab, timeout_s)
             if not task.done():
-                raise TabCrashedError if tab.gone.done() else TabTimeoutError
+                raise TabCrashedError("its page went away") if tab.gone.done() else TabTimeoutError
             try:
                 result = task.result()
             except Error as error:
@@ -108,6 +111,16 @@ class Scheduler:
             if not healthy:
                 task.cancel()
                 await self._discard(slot)
+
+    async def _watch(self, task: asyncio.Future[T], tab: Tab, timeout_s: float) -> None:
+        """Wait until `task` is done, the tab is gone or the time is up; what takes long may not take all memory."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
+        waited: set[asyncio.Future[Any]] = {task, tab.gone}
+        while not task.done() and not tab.gone.done() and (left_s := deadline - clock()) > 0:
+            await asyncio.wait(waited, timeout=min(left_s, WATCH_EVERY_S), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and self._browser is not None and self._browser.kill_bloated(MAX_PROCESS_BYTES):
+                raise TabCrashedError(f"it took more than {MAX_PROCESS_BYTES // 10**6} MB of memory")
 
     async def _tab(self, slot: _Slot, form: tuple[int, float]) -> Tab:
         """The slot's tab, or a new one where there is none, it is of another form, or has done its share."""

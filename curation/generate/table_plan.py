@@ -27,6 +27,8 @@ _STUBS: Final[dict[StubStyle, float]] = {
     "group_span": 0.08,
     "group_blank": 0.07,
 }
+_WORDY: Final = frozenset({"word", "text", "sequence"})
+"""Kinds of columns that have no total."""
 _HEADER_DEPTHS: Final = {1: 0.6, 2: 0.34, 3: 0.06}
 
 
@@ -121,6 +123,9 @@ def plan_table(rng: Random, options: TableOptions) -> TablePlan:
         n_rows = min(n_rows, n_labels)
     n_rows = max(n_rows, sum(rowspan for rowspan, _ in options.spans))
     row_groups = (RowGroup(-1, n_rows),) if stub == "flat" else _cut(rng, subject, n_rows)
+    if not options.n_rows and not options.spans and subject.groups:
+        row_groups = row_groups[: len(subject.groups)]  # no group twice
+    n_rows = sum(group.n_rows for group in row_groups)
     merges = _place(rng, options.spans, n_values)
     if not options.spans and n_values > 2 and rng.random() < 0.04:
         merges = (Merge(int(rng.random() * n_rows), int(rng.random() * (n_values - 1)), 1, 2),)
@@ -134,7 +139,7 @@ def plan_table(rng: Random, options: TableOptions) -> TablePlan:
         row_groups=row_groups,
         merges=merges,
         empty=_draw_empty(rng, options.empty_share, n_rows, n_values),
-        has_total=rng.random() < 0.1,
+        has_total=rng.random() < 0.15 and _WORDY.isdisjoint(kind for group in columns for kind in group.kinds),
         has_marks=rng.random() < 0.3,
         section_tag=pick(rng, ("", "", "", "i", "b")),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from curation.generate.choose import between, pick, pick_some
+from curation.generate.choose import pick, pick_some
 from curation.generate.table_plan import ColumnGroup, TableOptions, TablePlan, plan_table
 from curation.generate.table_subjects import EMPTY_MARKS, FOOT_MARKS, SECTION_NAMES, Measure, Subject
 from curation.generate.table_values import COLUMN_KINDS, make_labels
@@ -127,7 +127,12 @@ def _body(rng: Random, plan: TablePlan, measures: list[Measure]) -> str:
             lines.append(f"<tr>{stub}{''.join(grid[row])}</tr>")
             row += 1
     if plan.has_total:
-        total = [_cell(str(between(rng, 10, 4 * plan.style.total))) for _ in range(plan.n_values)]
+        kinds = [kind for group in plan.columns for kind in group.kinds]
+        writers = [COLUMN_KINDS[kind].write for kind in kinds]
+        total = [
+            _cell(write(rng, plan.style, [measure], plan.subject)[0])
+            for write, measure in zip(writers, measures, strict=True)
+        ]
         lines.append(f"<tr>{_cell(pick(rng, ('Total', 'Overall', 'All')), colspan=plan.n_stubs)}{''.join(total)}</tr>")
     return "".join(lines)
 

@@ -54,11 +54,25 @@ def canonical(task: Task, text: str) -> Canonical | Reject:
 
 
 def canonical_batch(tasks: Sequence[str], texts: Sequence[str | None]) -> list[Canonical | Reject]:
-    """Canonical form of each text as the target of its task; a missing text is a reject."""
-    return [
-        Reject(Reason.TEXT_MISSING) if text is None else canonical(cast("Task", task), text)
-        for task, text in zip(tasks, texts, strict=True)
-    ]
+    """Canonical form of each text as the target of its task; a missing text is a reject.
+
+    The same as `canonical` one by one, and faster for formulas: KaTeX is called once for all.
+    """
+    results: list[Canonical | Reject] = [Reject(Reason.TEXT_MISSING)] * len(texts)
+    formulas: dict[int, str] = {}
+    for index, (task, text) in enumerate(zip(tasks, texts, strict=True)):
+        if text is None:
+            continue
+        if task == "formula_to_latex":
+            formulas[index] = text
+        else:
+            results[index] = canonical(cast("Task", task), text)
+    if formulas:
+        from curation.markup.latex import canonical_latex_batch  # noqa: PLC0415 - see `canonical`
+
+        for index, result in zip(formulas, canonical_latex_batch(list(formulas.values())), strict=True):
+            results[index] = result
+    return results
 
 
 def canonical_caption(text: str) -> Canonical | Reject:

@@ -14,13 +14,17 @@ from typing import Final
 
 from curation.markup.canonical import Canonical, unusable_text, without_fence
 from curation.markup.latex_rewrite import EQUATION_NUMBER_DROPPED, Rewriter, UnsupportedLatexError, join_math
-from curation.markup.latex_tokens import MACRO_COMMANDS, SPACE, tokenize
+from curation.markup.latex_tokens import MACRO_COMMANDS, SPACE, has_open_comment, tokenize
 from curation.reasons import Reason, Reject
 from rendering.katex import MAX_FORMULA_CHARS, KatexError, shared_katex
 
 _WRAPPERS: Final = ("equation", "equation*", "displaymath", "math", "subequations")
 _DELIMITERS: Final = ((["$", "$"], ["$", "$"]), (["$"], ["$"]), ([r"\["], [r"\]"]), ([r"\("], [r"\)"]))
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+COMMENT_CUT: Final = "latex_comment_cut"
+"""What follows a `%` on the last line is left out, as TeX leaves it out: where a source has lost its line ends, its
+picture may show more."""
+
 _BROKEN_NORMALISER: Final = "[object Object]"
 """What im2latex's normaliser wrote in place of the index of a root."""
 
@@ -68,7 +72,7 @@ def _rewritten(text: str) -> Canonical | Reject:
         return Reject(Reason.MARKUP_EMPTY, "nothing but comments and labels")
     if out[-1] == "\\":
         out[-1] = "~"  # as wide as a control space, and not lost when white space at the end is
-    warnings = [EQUATION_NUMBER_DROPPED] * number_dropped + rewriter.warnings
+    warnings = [EQUATION_NUMBER_DROPPED] * number_dropped + [COMMENT_CUT] * has_open_comment(text) + rewriter.warnings
     canonical = join_math(out)
     if len(canonical) > MAX_FORMULA_CHARS:
         return Reject(Reason.MARKUP_TOO_LARGE, f"{len(canonical)} characters, at most {MAX_FORMULA_CHARS}")

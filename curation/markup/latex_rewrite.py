@@ -21,6 +21,7 @@ from curation.markup.latex_tokens import (
     STARRED,
     STYLE_SWITCHES,
     TAKEN_AS_ATOM,
+    UNICODE_SCRIPTS,
     tokenize,
 )
 
@@ -38,12 +39,18 @@ _NO_INK: Final = _UNNUMBERED | {r"\protect", r"\noindent"}
 _VERTICAL_SKIPS: Final = frozenset({r"\smallskip", r"\medskip", r"\bigskip"})
 _FILLS: Final = frozenset({r"\hfill", r"\hfil", r"\hss"})
 _CLOSING: Final = frozenset({"}", r"\right", r"\end", r"\eqno"})
+_MIDDLE: Final = frozenset({r"\middle"})
 _ROW_ENDS: Final = frozenset({r"\\", r"\cr"})
 _CELL_ENDS: Final = _ROW_ENDS | {"&"}
 _NO_ARGUMENT: Final = (
-    FONT_SWITCHES | STYLE_SWITCHES | _CLOSING | _CELL_ENDS | INFIXES | {"'", r"\limits", r"\nolimits"} | set(_SCRIPT_MARKS)
+    FONT_SWITCHES
+    | STYLE_SWITCHES
+    | _CLOSING
+    | _CELL_ENDS
+    | INFIXES
+    | {"'", r"\limits", r"\nolimits"}
+    | set(_SCRIPT_MARKS)
 )
-_NEEDS_BRACES: Final = ARGUMENTS.keys() - TAKEN_AS_ATOM
 
 _ENVIRONMENTS: Final = {"align": "aligned", "gather": "gathered", "alignat": "alignedat", "eqnarray": "array"}
 _STANDS_ALONE: Final = frozenset({"equation", "equation*", "displaymath", "math", "subequations"})
@@ -141,6 +148,8 @@ class Rewriter:
                     raise UnsupportedLatexError("two infix operators in one group")
                 self._at += 1
                 infix, numerator, out = _INFIX_COMMANDS[token], out, []
+            elif out and out[-1] in INFIXES and (token == "'" or token in _SCRIPT_MARKS or token[0] in UNICODE_SCRIPTS):
+                out += _braced([])  # else KaTeX takes the infix itself for what carries the script
             elif token == "'" or token in _SCRIPT_MARKS:
                 out += self._scripts()
             elif token in _FILLS and not in_cell:
@@ -152,7 +161,7 @@ class Rewriter:
                     switched, plain = True, False
                 out += self._atom(plain=plain)
         self._depth -= 1
-        return [infix, *_braced(_unwrapped(numerator)), *_braced(_unwrapped(out))] if infix else out
+        return [infix, *_braced(_unwrapped(numerator)), *_braced(_named_font(_unwrapped(out)))] if infix else out
 
     def _scripts(self) -> list[str]:
         """A run of scripts and primes: each in braces, a subscript before its superscript."""
@@ -163,7 +172,8 @@ class Rewriter:
             mark = _SCRIPT_MARKS.get(str(token), "^")
             body = [r"\prime"] if token == "'" else self._script_body()
             if primed and mark == "^":  # x''^2 is one superscript
-                scripts[-1][1].extend(body)
+                is_simple = body == [r"\prime"] or (len(body) == 1 and body[0].isalnum())
+                scripts[-1][1].extend(body if is_simple else _braced(body))
             else:
                 scripts.append((mark, body))
             primed = token == "'"
@@ -175,18 +185,16 @@ class Rewriter:
         token = self._next()
         if token == "{":
             return self._group(plain=False)
-        if token is None or token in _NO_ARGUMENT or token in _SPECIAL or token in _NEEDS_BRACES:
+        if not _stands_alone(token) and token not in TAKEN_AS_ATOM:
             raise UnsupportedLatexError(f"got {token} as a script without braces")
         return self._atom(plain=False)
 
     def _group(self, *, plain: bool) -> list[str]:
-        """What a braced group holds; `{\\rm x}` becomes `{\\mathrm{x}}`, which KaTeX and TeX show alike."""
+        """What a braced group holds."""
         self._expect("{")
         inner = self._math(plain=plain)
         self._expect("}")
-        if len(inner) > 1 and inner[0] in _SWITCH_COMMANDS and INFIXES.isdisjoint(inner):
-            return [_SWITCH_COMMANDS[inner[0]], *_braced(inner[1:])]
-        return inner
+        return _named_font(inner)
 
     def _atom(self, *, plain: bool) -> list[str]:
         """The next token with its arguments; scripts are apart."""
@@ -232,8 +240,7 @@ class Rewriter:
         token = self._next()
         if token == "{":
             return _braced(self._group(plain=False))
-        takes_commands = kind == "p" and token in TAKEN_AS_ATOM
-        if token is None or token in _NO_ARGUMENT or token in _SPECIAL or (token in ARGUMENTS and not takes_commands):
+        if not _stands_alone(token) and not (kind == "p" and token in TAKEN_AS_ATOM):
             raise UnsupportedLatexError(f"got {token} as the argument of {command} without braces")
         return _braced(self._atom(plain=False))
 
@@ -339,12 +346,14 @@ class Rewriter:
         return [rf"\\[{gap}]"]
 
     def _delimited(self, _token: str, plain: bool) -> list[str]:
-        left = self._with_delimiter(r"\left", plain)
-        inner = self._math(plain=plain)
+        """`\\left(…\\middle|…\\right)`: each part is a group of its own."""
+        out = self._with_delimiter(r"\left") + self._math(_MIDDLE, plain=plain)
+        while self._take_if(r"\middle"):
+            out += self._with_delimiter(r"\middle") + self._math(_MIDDLE, plain=plain)
         self._expect(r"\right")
-        return [*left, *inner, *self._with_delimiter(r"\right", plain)]
+        return out + self._with_delimiter(r"\right")
 
-    def _with_delimiter(self, token: str, _plain: bool) -> list[str]:
+    def _with_delimiter(self, token: str) -> list[str]:
         delimiter = self._take()
         return [token, delimiter] if delimiter[0].isalpha() else [token + delimiter]
 
@@ -463,7 +472,6 @@ class Rewriter:
 _SPECIAL: Final[dict[str, Callable[[Rewriter, str, bool], list[str]]]] = {
     r"\\": Rewriter._row_end,
     r"\left": Rewriter._delimited,
-    r"\middle": Rewriter._with_delimiter,
     r"\begin": Rewriter._environment,
     **dict.fromkeys(_PLAIN_TEX_TABLES, Rewriter._plain_tex_table),
     r"\lefteqn": Rewriter._overlapping,
@@ -475,6 +483,17 @@ _SPECIAL: Final[dict[str, Callable[[Rewriter, str, bool], list[str]]]] = {
 }
 
 
+def _stands_alone(token: str | None) -> bool:
+    """Whether it is an argument or a script as it stands, without braces."""
+    return (
+        token is not None
+        and token not in ARGUMENTS
+        and token not in _SPECIAL
+        and token not in _NO_ARGUMENT
+        and token[0] not in UNICODE_SCRIPTS
+    )
+
+
 def join_math(tokens: list[str]) -> str:
     """Tokens with a space between; a control space at the end keeps its own."""
     return " ".join(tokens) + (" " if tokens and tokens[-1] == "\\" else "")
@@ -482,6 +501,13 @@ def join_math(tokens: list[str]) -> str:
 
 def _braced(tokens: list[str]) -> list[str]:
     return ["{", *tokens, "}"]
+
+
+def _named_font(tokens: list[str]) -> list[str]:
+    """`{\\rm x}` as `{\\mathrm{x}}`, which KaTeX and TeX show alike."""
+    if len(tokens) > 1 and tokens[0] in _SWITCH_COMMANDS and INFIXES.isdisjoint(tokens):
+        return [_SWITCH_COMMANDS[tokens[0]], *_braced(tokens[1:])]
+    return tokens
 
 
 def _unwrapped(tokens: list[str]) -> list[str]:

@@ -103,6 +103,13 @@ MACRO_COMMANDS: Final = frozenset(
 """Commands that change what others mean: a formula with one is refused."""
 
 
+def has_open_comment(text: str) -> bool:
+    """Whether the last line ends in a comment that says something: often a line whose end got lost."""
+    last_line = text.rpartition("\n")[2]
+    comments = (match[0] for match in _TOKEN.finditer(last_line) if match.lastgroup == "comment")
+    return "%" in last_line and any(comment.strip("% \t\r") for comment in comments)
+
+
 def tokenize(text: str) -> list[str]:
     """Control words, control symbols, characters and single spaces; comments are gone.
 

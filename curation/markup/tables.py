@@ -141,7 +141,7 @@ def _table(source: str) -> Canonical | Reject:
     table.decompose()
     body = tree.body
     n_around = tree_size(body).n_nodes - 1 if body is not None else 0
-    if n_around or (body is not None and body.text(strip=True)):
+    if n_around or (body is not None and body.text().strip(" \t\n\r\f")):
         warnings.append(f"text and {n_around} elements around the table left out")
     return Canonical(written, tuple(warnings))
 

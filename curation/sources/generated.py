@@ -21,8 +21,6 @@ from curation.sources.source import Piece
 
 GeneratedTask = Literal["page_to_html", "table_to_html", "formula_to_latex"]
 
-LICENSE: Final = "Apache-2.0"
-
 LONG_TAIL_BYTES: Final = (
     (0.0, 500), (0.05, 900), (0.25, 1_650), (0.5, 2_500), (0.75, 3_900), (0.9, 6_000), (0.95, 8_000), (0.99, 16_000),
     (0.998, 40_000), (0.9995, 65_000), (1.0, 90_000),
@@ -40,6 +38,7 @@ class Generated:
 
     name: ClassVar[str] = "generated"
     version: ClassVar[int] = GENERATOR_VERSION
+    license: ClassVar[str] = "Apache-2.0"
 
     task: GeneratedTask = "page_to_html"
     n_rows: int = 1_000
@@ -56,7 +55,7 @@ class Generated:
         """The piece's rows as `RAW_SCHEMA`, generated now."""
         identity = self._identity()
         rows = [self._row(identity, row) for row in range(piece.first_row, piece.first_row + piece.n_rows)]
-        return raw_table(rows, LICENSE, self.task)
+        return raw_table(rows, self.license, self.task)
 
     def read_images(self, piece: Piece, rows: Sequence[int]) -> None:  # noqa: ARG002 - the protocol's signature
         """There are none: they are rendered."""
