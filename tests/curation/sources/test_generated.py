@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 from curation.sample import sha256_hex
-from curation.sources.generated import LICENSE, Generated, GeneratedTask
+from curation.sources.generated import Generated, GeneratedTask
 from curation.sources.source import RAW_SCHEMA
 
 TASKS: tuple[GeneratedTask, ...] = get_args(GeneratedTask)
@@ -46,7 +46,7 @@ def test_rows_are_in_the_schema_of_sources(task: GeneratedTask) -> None:
     assert table.schema == RAW_SCHEMA
     assert table["row"].to_pylist() == list(range(40))
     assert set(table["task"].to_pylist()) == {task}
-    assert set(table["license"].to_pylist()) == {LICENSE}
+    assert set(table["license"].to_pylist()) == {Generated.license}
     assert len(set(table["source_key"].to_pylist())) == 40
     assert table["text"].null_count == 0
     assert table["context"].null_count == (0 if task == "page_to_html" else 40)
