@@ -15,12 +15,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Final, NoReturn
 
 PARENT_POLL_S: Final = 1.0
 
-_SHOW_CURSOR: Final = "\x1b[?25h"
+_SHOW_CURSOR: Final = "\x1b[?25h\n"
+"""Whoever hid it for a progress bar is not asked any more."""
 
 _ending = threading.Lock()
 _watching = threading.Lock()
@@ -42,6 +44,8 @@ def hard_exit_on_signals(last_rites: Callable[[], None]) -> Iterator[None]:
     os.set_blocking(write_end, False)
     watcher = threading.Thread(target=_end_on_signal, args=(read_end, last_rites), daemon=True, name="signals")
     watcher.start()  # before SIGINT is blocked, which threads inherit: this is the one that takes it
+    # Starting it later would unblock SIGINT in the thread that does, and so in the workers started from there.
+    resource_tracker.ensure_running()
     handlers = {number: signal.signal(number, lambda *_: None) for number in handled}
     wakeup_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     mask_before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -82,7 +86,7 @@ def end_now(exit_code: int, message: str, last_rites: Callable[[], None] = lambd
 def _last_words(message: str) -> None:
     """One line; after it nothing is shown, least of all the complaints of threads whose browser was killed."""
     cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""
-    os.write(2, f"{cursor}\nmarkupmill: {message}\n".encode() if cursor else f"markupmill: {message}\n".encode())
+    os.write(2, f"{cursor}markupmill: {message}\n".encode())
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -25,7 +25,7 @@ from rendering.errors import AssetsMissingError, RenderingError
 if TYPE_CHECKING:
     from py_mini_racer import MiniRacer
 
-MAX_FORMULA_CHARS: Final = 50_000
+MAX_FORMULA_CHARS: Final = 20_000
 """The longest of 9,075 real formulas has 733 characters."""
 
 MAX_EXPANSIONS: Final = 1_000
@@ -172,7 +172,7 @@ class Katex:
         try:
             library = self._katex_file.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise AssetsMissingError("KaTeX is not installed", 'Run "make setup"') from None
+            raise AssetsMissingError("KaTeX is not installed", "Run `make setup`") from None
         from py_mini_racer import MiniRacer  # heavy: loads V8
 
         # In a thread of its own, because a MiniRacer made where an event loop runs ties itself to that loop.

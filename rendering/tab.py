@@ -26,6 +26,8 @@ class Tab:
     """A page with its own context. `gone` is done when the page crashed or its browser went away."""
 
     def __init__(self, context: BrowserContext, page: Page, session: CDPSession) -> None:
+        viewport = page.viewport_size
+        self._viewport_px = (viewport["width"], viewport["height"]) if viewport else (0, 0)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.n_renders = 0
         self.sheet: object = None
@@ -92,12 +94,14 @@ class Tab:
 
     async def screenshot(self, width_px: int, height_px: int, scale: float) -> bytes:
         """PNG of the top left `width_px` x `height_px` CSS pixels, `scale` picture pixels for each."""
+        # A capture beyond the viewport lays the page out twice more, for the larger size and back.
+        fits = width_px <= self._viewport_px[0] and height_px <= self._viewport_px[1]
         taken = await self._session.send(
             "Page.captureScreenshot",
             {
                 "format": "png",
                 "optimizeForSpeed": True,
-                "captureBeyondViewport": True,
+                "captureBeyondViewport": not fits,
                 "clip": {"x": 0, "y": 0, "width": width_px, "height": height_px, "scale": scale},
             },
         )

@@ -1,11 +1,12 @@
-"""LaTeX canonical form: im2latex-style tokens, each apart by a space, that KaTeX takes.
+r"""LaTeX canonical form: im2latex-style tokens, each apart by a space, that KaTeX takes.
 
-    {a\\over b}_2'  ->  { \\frac { a } { b } } _ { 2 } ^ { \\prime }
+    {a\over b}_2'  ->  { \frac { a } { b } } _ { 2 } ^ { \prime }
 
-What stands around a formula in a document (`$…$`, `equation`, `\\label`) is gone; what KaTeX lacks is written in what
+What stands around a formula in a document (`$…$`, `equation`, `\label`) is gone; what KaTeX lacks is written in what
 it has, where that shows the same; a formula that KaTeX does not take is a reject with KaTeX's message.
 """
 
+# ruff: noqa: S105 - a token here is LaTeX's, no secret
 from __future__ import annotations
 
 import re
@@ -13,8 +14,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from curation.markup.canonical import Canonical, unusable_text, without_fence
-from curation.markup.latex_rewrite import EQUATION_NUMBER_DROPPED, Rewriter, UnsupportedLatexError, join_math
-from curation.markup.latex_tokens import MACRO_COMMANDS, SPACE, has_open_comment, tokenize
+from curation.markup.latex_reader import MAX_DEPTH, UnsupportedLatexError
+from curation.markup.latex_rewrite import Rewriter
+from curation.markup.latex_special import EQUATION_NUMBER_DROPPED
+from curation.markup.latex_tokens import MACRO_COMMANDS, SPACE, has_open_comment, join_math, tokenize
 from curation.reasons import Reason, Reject
 from rendering.katex import MAX_FORMULA_CHARS, KatexError, shared_katex
 
@@ -66,21 +69,23 @@ def _rewritten(text: str) -> Canonical | Reject:
         tokens, number_dropped = _unwrapped(_without_labels(tokens))
         rewriter = Rewriter(tokens)
         out = rewriter.formula()
+        if out and out[-1] == "\\":
+            out[-1] = "~"  # as wide as a control space, and not lost when white space at the end is
+        canonical = join_math(out)
+        if rewriter.reader.deepest > MAX_DEPTH // 4:  # canonical form nests deeper than its source: is it too deep?
+            Rewriter(tokenize(canonical)).formula()
     except UnsupportedLatexError as error:
         return Reject(Reason.LATEX_INVALID, " ".join(str(error).split()))
     if not out:
         return Reject(Reason.MARKUP_EMPTY, "nothing but comments and labels")
-    if out[-1] == "\\":
-        out[-1] = "~"  # as wide as a control space, and not lost when white space at the end is
     warnings = [EQUATION_NUMBER_DROPPED] * number_dropped + [COMMENT_CUT] * has_open_comment(text) + rewriter.warnings
-    canonical = join_math(out)
     if len(canonical) > MAX_FORMULA_CHARS:
         return Reject(Reason.MARKUP_TOO_LARGE, f"{len(canonical)} characters, at most {MAX_FORMULA_CHARS}")
     return Canonical(canonical, tuple(dict.fromkeys(warnings)))
 
 
 def _without_labels(tokens: list[str]) -> list[str]:
-    """Without each `\\label` and its argument, which never show."""
+    r"""Without each `\label` and its argument, which never show."""
     if r"\label" not in tokens:
         return tokens
     kept: list[str] = []

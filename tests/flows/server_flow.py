@@ -1,9 +1,16 @@
-"""A command with a Prefect flow, for `test_server` to run, interrupt and kill: `server_flow.py HOME RUNNER TASKS SECONDS [fail]`."""
+"""A command with a Prefect flow, for `test_server` to run, interrupt and kill.
+
+`server_flow.py HOME threads|processes N_TASKS TASK_S [fails]` runs tasks that sleep; each starts a program, as a browser would be.
+`server_flow.py HOME states` tells what the database holds, through the API.
+"""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +19,60 @@ STARTED = time.monotonic()
 from flows.server import die_with_parent, prefect_api  # noqa: E402 - the start is measured from before
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
+def say(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+def nap(index: int, task_s: float, started: float, *, fails: bool) -> int:
+    if index == 0:
+        say(first_task_s=round(time.monotonic() - started, 2))
+    if task_s:
+        subprocess.Popen(["sleep", "120"], start_new_session=True)
+        time.sleep(task_s)
+    if fails:
+        raise ValueError("as asked")
+    return index
 
 
 def run(runner: str, n_tasks: int, task_s: float, *, fails: bool) -> None:
     from prefect import flow, task
     from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
-    @task(name="nap")
-    def nap(index: int, seconds: float, started: float, *, fails: bool) -> int:
-        die_with_parent()
-        if index == 0:
-            say(f"first task after {time.monotonic() - started:.2f} s")
-        time.sleep(seconds)
-        if fails:
-            raise ValueError("as asked")
-        return index
-
     runners: dict[str, Any] = {
         "threads": lambda: ThreadPoolTaskRunner(max_workers=2),
         "processes": lambda: ProcessPoolTaskRunner(max_workers=2, initializer=die_with_parent),
     }
+    nap_task = task(nap)
 
-    @flow(name="naps", task_runner=runners[runner]())
+    @flow(name="naps", task_runner=runners[runner](), validate_parameters=False)
     def naps() -> None:
         begun = time.monotonic()
-        futures = [nap.submit(index, task_s, STARTED, fails=fails) for index in range(n_tasks)]
+        futures = [nap_task.submit(index, task_s, STARTED, fails=fails) for index in range(n_tasks)]
         results = [future.result(raise_on_failure=False) for future in futures]
-        say(f"{n_tasks} tasks, {1000 * (time.monotonic() - begun) / n_tasks:.1f} ms each")
+        say(task_ms=round(1000 * (time.monotonic() - begun) / n_tasks, 1))
         if fails:
             raise ValueError(f"as asked: {results[0]!r}")
 
     naps()
+    say(flow_ended_s=round(time.monotonic() - STARTED, 2))
+
+
+def states() -> None:
+    from prefect.client.orchestration import get_client
+
+    client = get_client(sync_client=True)
+    flow_runs = Counter(flow_run.state_type.value for flow_run in client.read_flow_runs())
+    task_runs: Counter[str] = Counter()
+    while page := client.read_task_runs(limit=200, offset=task_runs.total()):
+        task_runs.update(task_run.state_type.value for task_run in page)
+    say(flow_runs=flow_runs, task_runs=task_runs)
 
 
 if __name__ == "__main__":
-    home, runner, n_tasks, task_s = sys.argv[1:5]
-    try:
-        with prefect_api(Path(home)) as url:
-            say(f"url {url}")
-            run(runner, int(n_tasks), float(task_s), fails="fail" in sys.argv)
-    finally:
-        say(f"left after {time.monotonic() - STARTED:.2f} s")
+    home, mode, *rest = sys.argv[1:]
+    with prefect_api(Path(home)):
+        if mode == "states":
+            states()
+        else:
+            run(mode, int(rest[0]), float(rest[1]), fails="fails" in rest)
+    say(left_s=round(time.monotonic() - STARTED, 2))

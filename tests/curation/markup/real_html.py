@@ -1,4 +1,4 @@
-"""Real pages and tables for tests of markup, hostile ones, soup of all that parsers dislike, and a look in a browser."""
+"""Real pages and tables for tests of markup, hostile ones, soup of all that parsers dislike, and a look at them."""
 
 from __future__ import annotations
 
@@ -42,16 +42,27 @@ DOCTYPES = [
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1.dtd">',
     '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2//EN">',
 ]
-_TAGS = (
-    "a b body br button caption center code col colgroup custom-el dd details dialog div dl dt em fieldset font form "
-    "frameset h1 head hr html i iframe image img input label legend li link listing main marquee math meta mi nobr "
-    "noscript object ol optgroup option p param plaintext pre q rp rt ruby script select span style sub summary svg "
-    "table tbody td template text textarea tfoot th thead title tr u ul video wbr xmp foreignObject"
-).split()
+_TAGS = [
+    *("a", "b", "body", "br", "button", "caption", "center", "code", "col", "colgroup", "custom-el"),
+    *("dd", "details", "dialog", "div", "dl", "dt", "em", "fieldset", "font", "form", "frameset", "h1"),
+    *("head", "hr", "html", "i", "iframe", "image", "img", "input", "label", "legend", "li", "link"),
+    *("listing", "main", "marquee", "math", "meta", "mi", "nobr", "noscript", "object", "ol", "optgroup"),
+    *("option", "p", "param", "plaintext", "pre", "q", "rp", "rt", "ruby", "script", "select", "span"),
+    *("style", "sub", "summary", "svg", "table", "tbody", "td", "template", "text", "textarea", "tfoot"),
+    *("th", "thead", "title", "tr", "u", "ul", "video", "wbr", "xmp", "foreignObject"),
+]
 _ATTRIBUTES = [
     *('class="space-x-4"', 'class="whitespace-pre"', 'style="white-space:pre"', 'style="display:inline"', "hidden"),
     *('onclick="x()"', "id=a", 'href="#"', "colspan=2", "rowspan=2", "rowspan=0", "colspan=x", "COLSPAN=3 colspan=4"),
-    *('viewBox="0 0 1 1"', "value='v  v'", 'title="<&\xa0>"', "xml:space=preserve", "a\"b=1", "=", "shadowrootmode=open"),
+    *(
+        'viewBox="0 0 1 1"',
+        "value='v  v'",
+        'title="<&\xa0>"',
+        "xml:space=preserve",
+        'a"b=1',
+        "=",
+        "shadowrootmode=open",
+    ),
 ]
 _TEXTS = [
     *("a", "foo bar", " ", "\n", "  x\n  y", "&nbsp;", "&lt;b&gt;", "&copy", "中文\n字", "\u200b\n", "\t", "&#13;"),
@@ -75,7 +86,9 @@ soup = st.builds(
 _cells = st.builds(
     lambda tag, attributes, content: f"<{' '.join([tag, *attributes])}>{''.join(content)}</{tag}>",
     st.sampled_from(["td", "th"]),
-    st.lists(st.sampled_from(["colspan=2", "rowspan=2", "rowspan=0", "colspan=1", "align=left", "class=a"]), max_size=2),
+    st.lists(
+        st.sampled_from(["colspan=2", "rowspan=2", "rowspan=0", "colspan=1", "align=left", "class=a"]), max_size=2
+    ),
     st.lists(st.one_of(_start_tags, st.sampled_from(_TEXTS)), max_size=3),
 )
 table_soup = st.lists(st.lists(_cells, max_size=3), max_size=4).map(
@@ -83,10 +96,26 @@ table_soup = st.lists(st.lists(_cells, max_size=3), max_size=4).map(
 )
 """Tables whose spans may or may not resolve, with soup in their cells."""
 
-_PAGE_TAGS = "div p span b i u a ul li dl dt dd h1 pre button label center font q code small table tr td th svg".split()
+_PAGE_TAGS = [
+    *("div", "p", "span", "b", "i", "u", "a", "ul", "li", "dl", "dt", "dd", "h1", "pre", "button"),
+    *("label", "center", "font", "q", "code", "small", "table", "tr", "td", "th", "svg"),
+]
 _PAGE_ATTRIBUTES = [
-    *('class="flex space-x-4"', 'class="inline-block"', 'class="whitespace-pre-line"', 'class="md:hidden"', "align=right"),
-    *('style="white-space:pre"', 'style="display:inline-block"', 'onclick="x()"', "bgcolor=yellow", "border=1", "hidden"),
+    *(
+        'class="flex space-x-4"',
+        'class="inline-block"',
+        'class="whitespace-pre-line"',
+        'class="md:hidden"',
+        "align=right",
+    ),
+    *(
+        'style="white-space:pre"',
+        'style="display:inline-block"',
+        'onclick="x()"',
+        "bgcolor=yellow",
+        "border=1",
+        "hidden",
+    ),
 ]
 _PAGE_TEXTS = [
     *("a", "foo bar ", " ", "\n    ", "  x\n  y", "&nbsp;", "&lt;b&gt;", "&copy", "中文\n字 ", "</p>", "</br>", "<br>"),
