@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +61,7 @@ def make_source(folder: Path, n_pages: int) -> Path:
     schema = pa.schema([("image", IMAGE_TYPE), ("text", pa.string())], metadata=_image_metadata())
     for number, piece in enumerate(source.pieces(2_000)):
         rows = source.read_texts(piece).column("text").to_pylist()
-        images = [
-            {"bytes": pictures[(piece.first_row + i) % len(pictures)], "path": None} for i in range(len(rows))
-        ]
+        images = [{"bytes": pictures[(piece.first_row + i) % len(pictures)], "path": None} for i in range(len(rows))]
         table = pa.table({"image": pa.array(images, IMAGE_TYPE), "text": rows}, schema=schema)
         pq.write_table(table, scratch / f"train-{number:05d}.parquet", row_group_size=100, compression="snappy")
     scratch.rename(done)
@@ -98,7 +98,7 @@ def _overhead() -> int:
     from curation.tokenizers import load_tokenizer
 
     counter = TokenCounter(load_tokenizer(TOKENIZER), Prompt(), "page_to_html", FixedImageTokens(0), LIMIT)
-    return counter.count(["<html>"])[0] - counter.count([""])[0] and counter.count([""])[0]
+    return counter.count([""])[0]
 
 
 def run_ours(source: Path, workspace: Path, *, canonical: bool = False, whole_counts: bool = False) -> list[str]:
@@ -111,19 +111,20 @@ def run_ours(source: Path, workspace: Path, *, canonical: bool = False, whole_co
     from curation.stages.images import CheckImage
     from curation.store import Workspace
 
-    if whole_counts:
+    if whole_counts:  # every text is tokenised to its end
         from curation import token_length
 
-        token_length._WORTH_A_PART = float("inf")  # noqa: SLF001 - no text is cut: everything is counted
+        token_length._cuts_are_safe = lambda _: False
+        token_length._max_token_bytes = lambda _: 0
     tokens = Tokens.pinned(TOKENIZER, None, Prompt(), 0, LIMIT)
     stages = (CanonicalForm(parsers()), tokens) if canonical else (tokens,)
     ingest = Ingest(WebSight(address=str(source)), stages, (CheckImage(),))
     store = Workspace(workspace)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # as `--runner threads` has it
+        shards = list(pool.map(lambda piece: ingest_piece(store, ingest, piece), ingest.source.pieces(500)))
     kept: list[str] = []
-    for piece in ingest.source.pieces(500):
-        shard = ingest_piece(store, ingest, piece)
-        if shard.rows_kept:
-            kept += store.open_parquet(samples_path(shard.key)).read(["text"]).column("text").to_pylist()
+    for shard in shards:
+        kept += store.open_parquet(samples_path(shard.key)).read(["text"]).column("text").to_pylist()
     return kept
 
 
@@ -173,9 +174,8 @@ def main() -> None:
     }
     for way, result in results.items():
         rate = options.pages / result["seconds"]
-        print(
-            f"{way:<8} {result['seconds']:8.1f} s {rate:9,.0f} rows/s  kept {result['kept']:,}  {result['peak_mb']:,.0f} MB"
-        )
+        print(f"{way:<8} {result['seconds']:8.1f} s {rate:9,.0f} rows/s", end="")
+        print(f"  kept {result['kept']:,}  {result['peak_mb']:,.0f} MB")
     ours = results["ours"]
     print(f"ours / seed:    {results['seed']['seconds'] / ours['seconds']:.1f} x")
     print(f"ours / batched: {results['batched']['seconds'] / ours['seconds']:.2f} x")

@@ -60,7 +60,7 @@ def verdicts_batched(tokenizer: LoadedTokenizer, texts: list[str]) -> list[int]:
 
 
 def verdicts_one_by_one(tokenizer: LoadedTokenizer, texts: list[str]) -> list[int]:
-    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - seconds that --skip-one-by-one saves
+    from transformers import PreTrainedTokenizerFast
 
     counter = TokenCounter(tokenizer, Prompt(), "page_to_html", FixedImageTokens(0), LIMIT)
     tokenize = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend).tokenize

@@ -77,9 +77,7 @@ class ParquetSink:
     def __init__(self, sink: HashingSink, schema: pa.Schema, path: str) -> None:
         self._sink = sink
         self._path = path
-        self._writer = pq.ParquetWriter(
-            pa.PythonFile(sink, mode="w"), schema, compression="zstd", write_page_index=True, version="2.6"
-        )
+        self._writer = pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **writer_options(schema))
         self.n_rows = 0
 
     def write(self, table: pa.Table) -> None:
@@ -100,3 +98,27 @@ class ParquetSink:
         """
         self._sink.is_abandoned = True
         self._writer.close()
+
+
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """How all our Parquet is written: texts compressed and dictionary-encoded, pictures as they are.
+
+    A PNG or JPEG only costs time to compress again, and a dictionary of pictures only memory.
+    """
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    texts = [name for name, type_ in leaves if not pa.types.is_binary(type_)]
+    return {
+        "compression": {name: "zstd" if name in texts else "none" for name, _ in leaves},
+        "use_dictionary": texts,
+        "write_page_index": True,
+        "version": "2.6",
+    }
+
+
+def _leaves(path: str, type_: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    """Parquet's names of the columns that an Arrow column becomes."""
+    if pa.types.is_struct(type_):
+        return [leaf for field in type_ for leaf in _leaves(f"{path}.{field.name}", field.type)]
+    if pa.types.is_list(type_):
+        return _leaves(f"{path}.list.element", type_.value_type)
+    return [(path, type_)]

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from curation.errors import BadInputError
 from curation.ingest import measure_path, samples_path
-from curation.parquet_sink import ROWS_PER_ROW_GROUP
+from curation.parquet_sink import ROWS_PER_ROW_GROUP, writer_options
 from curation.sample import IMAGE_TYPE, SAMPLE_SCHEMA
 from curation.select import MeasuredShard, Selection, SourceShards
 from curation.split import SPLITS
@@ -216,9 +216,7 @@ class _SplitWriter:
         if self._writer is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.parquet")
-            self._writer = pq.ParquetWriter(
-                self._paths[-1], self._schema, compression="zstd", write_page_index=True, version="2.6"
-            )
+            self._writer = pq.ParquetWriter(self._paths[-1], self._schema, **writer_options(self._schema))
         self._writer.write_table(table, row_group_size=ROWS_PER_ROW_GROUP)
 
     def _close_file(self) -> None:

@@ -284,16 +284,26 @@ def read_columns(workspace: Workspace, measured: MeasuredShard, mentioned: str) 
 def _evaluate(table: pa.Table, clause: str) -> list[bool | None]:
     if table.num_rows == 0:
         return []
-    # user's SQL: no files, no network, no settings
+    verdicts = _query(table, f"SELECT ({clause})::BOOLEAN FROM samples ORDER BY __position")  # noqa: S608 - see _query
+    if isinstance(verdicts, str):
+        raise BadInputError(
+            f"`where` clause {clause!r} cannot be evaluated: {verdicts}",
+            f"Columns there are: {', '.join(table.column_names)}",
+        )
+    return verdicts
+
+
+def _query(table: pa.Table, sql: str) -> list[bool | None] | str:
+    """One column of verdicts, or DuckDB's complaint in one line.
+
+    The SQL is the user's: it reads no file, no network, and changes no setting. The complaint is a value because
+    an exception would keep the connection alive past DuckDB's own end.
+    """
     config = {"enable_external_access": "false", "lock_configuration": "true", "threads": "1"}
     with duckdb.connect(":memory:", config=config) as connection:
         position = pa.array(range(table.num_rows), pa.int64())
         connection.register("samples", table.append_column("__position", position))
         try:
-            rows = connection.execute(f"SELECT ({clause})::BOOLEAN FROM samples ORDER BY __position").fetchall()  # noqa: S608
+            return [value for (value,) in connection.execute(sql).fetchall()]
         except duckdb.Error as error:
-            raise BadInputError(
-                f"`where` clause {clause!r} cannot be evaluated: {str(error).splitlines()[0]}",
-                f"Columns there are: {', '.join(table.column_names)}",
-            ) from None
-    return [value for (value,) in rows]
+            return str(error).splitlines()[0].rstrip("!.")

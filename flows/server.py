@@ -1,7 +1,7 @@
 """The Prefect API of one run of a command: the user's server, or one of our own that starts fast and never outlives us.
 
-With `PREFECT_API_URL` set, that server is used as it is. Otherwise `flows.server_process` is started on loopback, over an
-SQLite database in the given home; `PREFECT_HOME=<home> prefect server start` shows its runs later.
+With `PREFECT_API_URL` set, that server is used as it is. Otherwise `flows.server_process` is started on loopback, over
+an SQLite database in the given home; `PREFECT_HOME=<home> prefect server start` shows its runs later.
 
 Prefect's own ephemeral server loses task runs, outlives a killed command and migrates its database for 5 s
 (measured with Prefect 3.8.8). What is different here:
@@ -35,13 +35,14 @@ from pathlib import Path
 from typing import Final
 
 from flows.lifetime import die_with_parent, end_now, hard_exit_on_signals
+from rendering.errors import BadInputError
 
 __all__ = ["die_with_parent", "prefect_api"]
 
 QUIET: Final = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # errors are told by the command, in one line
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
-    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",  # the embedded server writes a file
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "DO_NOT_TRACK": "1",
@@ -66,6 +67,7 @@ def prefect_api(home: Path | None = None) -> Iterator[str]:
 
     `home` holds the database and log of the embedded server (a folder of the user's own state by default).
     Returns at once, while the server starts. Handles Ctrl-C and SIGTERM where it is called in the main thread.
+    Raises `BadInputError` where `home` cannot be made.
     """
     address = os.environ.get("PREFECT_API_URL")
     if address:
@@ -90,7 +92,12 @@ class _Server:
 
     def __init__(self, home: Path) -> None:
         home = Path(os.environ.get("PREFECT_HOME", home)).expanduser()
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInputError(
+                f"Prefect's folder {home} cannot be made ({error.strerror})", "Choose another workspace or PREFECT_HOME"
+            ) from error
         self._home = home
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}/api"
@@ -100,7 +107,7 @@ class _Server:
             "PREFECT_API_URL": self.address,
             "PREFECT_SERVER_API_AUTH_STRING": password,
             "PREFECT_API_AUTH_STRING": password,
-            # Two requests less in each process: the server is of the same Prefect, and has no form that could be forged.
+            # Two requests less in each process: the server is of the same Prefect, and serves no pages to forge from.
             "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
             "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
             **_without_proxy(),

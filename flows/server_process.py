@@ -37,7 +37,8 @@ SETTINGS: Final = {
     "PREFECT_UI_ENABLED": "false",
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",  # or within 1 s; one by one takes longer than tasks do
+    # A hundred at a time or once a second: one by one, storing takes longer than small tasks do.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
 }
 
 _FLOW_RUN_PATH: Final = re.compile(r"/flow_runs/([0-9a-f-]{36})/set_state$")
@@ -77,6 +78,7 @@ class SeenFlowRuns:
         self.ids: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass the request on, whatever it is."""
         if found := _FLOW_RUN_PATH.search(scope.get("path", "")):
             self.ids.add(found[1])
         await self.app(scope, receive, send)
@@ -127,9 +129,7 @@ async def serve(listening: socket.socket, parent: Parent, *, is_migrated: bool) 
     app = create_app(ephemeral=True)
     app.router.lifespan_context = lambda _: _services(is_migrated=is_migrated)
     seen = SeenFlowRuns(app)
-    config = uvicorn.Config(
-        seen, log_level="critical", access_log=False, lifespan="on", timeout_graceful_shutdown=1, loop="asyncio"
-    )
+    config = uvicorn.Config(seen, log_level="error", access_log=False, lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     gc.freeze()
     gc.enable()
@@ -152,7 +152,8 @@ async def _services(*, is_migrated: bool) -> AsyncIterator[None]:
 
     if not is_migrated:
         await provide_database_interface().create_db()
-    services = [TaskRunRecorder(), EventPersister()]
+    kinds: list[Any] = [TaskRunRecorder, EventPersister]
+    services = [kind() for kind in kinds]
     running = [asyncio.create_task(service.start()) for service in services]
     # Messages are for those who listen already.
     await asyncio.gather(*(service.started_event.wait() for service in services))
@@ -177,28 +178,33 @@ async def _crash_unfinished(flow_run_ids: set[str]) -> None:
 
     from prefect.server import models  # noqa: PLC0415
     from prefect.server.database import provide_database_interface  # noqa: PLC0415
-    from prefect.server.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId  # noqa: PLC0415
-    from prefect.server.schemas.states import Crashed, State  # noqa: PLC0415
+    from prefect.server.schemas.filters import (  # noqa: PLC0415
+        TaskRunFilter,
+        TaskRunFilterFlowRunId,
+        TaskRunFilterState,
+        TaskRunFilterStateType,
+    )
+    from prefect.server.schemas.states import TERMINAL_STATES, Crashed, State, StateType  # noqa: PLC0415
 
     def crashed() -> State:
         return Crashed(message="The command ended before this did.")
 
+    # Prefect's annotations do not say that these are coroutines.
+    flow_runs: Any = models.flow_runs
+    task_runs: Any = models.task_runs
+
     async with provide_database_interface().session_context(begin_transaction=True) as session:
         for flow_run_id in sorted(map(UUID, flow_run_ids)):
-            flow_run = await models.flow_runs.read_flow_run(session, flow_run_id)
-            if flow_run is None or _is_final(flow_run):
+            flow_run = await flow_runs.read_flow_run(session, flow_run_id)
+            if flow_run is None or flow_run.state_type in TERMINAL_STATES:
                 continue
-            of_flow_run = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[flow_run_id]))
-            for task_run in await models.task_runs.read_task_runs(session, task_run_filter=of_flow_run, limit=1_000):
-                if not _is_final(task_run):
-                    await models.task_runs.set_task_run_state(session, task_run.id, crashed(), force=True)
-            await models.flow_runs.set_flow_run_state(session, flow_run_id, crashed(), force=True)
-
-
-def _is_final(run: Any) -> bool:
-    from prefect.server.schemas.states import TERMINAL_STATES  # noqa: PLC0415
-
-    return run.state_type in TERMINAL_STATES
+            unfinished = TaskRunFilter(
+                flow_run_id=TaskRunFilterFlowRunId(any_=[flow_run_id]),
+                state=TaskRunFilterState(type=TaskRunFilterStateType(any_=sorted(set(StateType) - TERMINAL_STATES))),
+            )
+            for task_run in await task_runs.read_task_runs(session, task_run_filter=unfinished):
+                await task_runs.set_task_run_state(session, task_run.id, crashed(), force=True)
+            await flow_runs.set_flow_run_state(session, flow_run_id, crashed(), force=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -153,7 +152,7 @@ class Katex:
         self, action: Literal["html", "parse"], formulas: Sequence[str], display: bool
     ) -> list[str | KatexError | None] | KatexError:
         """The answer for each formula, or the cap that the call went over."""
-        from py_mini_racer import JSOOMException, JSTimeoutException  # heavy: loads V8
+        from py_mini_racer import JSEvalException, JSOOMException, JSTimeoutException  # heavy: loads V8
 
         racer = self._start()
         try:
@@ -164,6 +163,9 @@ class Katex:
         except JSOOMException:
             self._stop()
             return KatexError(f"needs more than {self._memory_bytes // 1_000_000} MB")
+        except JSEvalException as error:  # V8 died of it; errors of KaTeX are caught inside
+            self._stop()
+            return KatexError(f"ended V8: {type(error).__name__}")
         return [_entry(entry) for entry in json.loads(str(answer))]
 
     def _start(self) -> MiniRacer:
@@ -176,11 +178,15 @@ class Katex:
         from py_mini_racer import MiniRacer  # heavy: loads V8
 
         # In a thread of its own, because a MiniRacer made where an event loop runs ties itself to that loop.
-        with ThreadPoolExecutor(1) as pool:
-            racer = pool.submit(MiniRacer).result()
-        self._close_racer = weakref.finalize(
-            self, _close, racer, self._timeout_s + 1
-        )  # with this object, or at the interpreter's exit
+        made: list[MiniRacer] = []
+        maker = threading.Thread(target=lambda: made.append(MiniRacer()))
+        maker.start()
+        maker.join()
+        if not made:
+            raise RenderingError("V8 does not start", "Run `markupmill doctor`")
+        racer = made[0]
+        # With this object or at the interpreter's exit, which an open engine can make hang.
+        self._close_racer = weakref.finalize(self, _close, racer, self._timeout_s + 1)
         racer.set_hard_memory_limit(self._memory_bytes)
         racer.eval(library)
         racer.eval(_SCRIPT)

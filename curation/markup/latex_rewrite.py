@@ -123,7 +123,7 @@ class Rewriter:
         if token == "{":
             return braced(self.group(plain=False))
         if not (_is_argument(token) or (kind == "p" and token in TAKEN_AS_ATOM)):
-            raise UnsupportedLatexError(f"got {token} as the argument of {command} without braces")
+            raise UnsupportedLatexError(f"got {token or 'nothing'} as the argument of {command} without braces")
         return braced(self._atom(plain=False))
 
     def text_argument(self) -> str:
@@ -202,7 +202,7 @@ class Rewriter:
             inner = self.group(plain=False)
             return inner if len(inner) == 1 and _SAME_WITHOUT_BRACES.fullmatch(inner[0]) else braced(inner)
         if not _is_argument(token) and token not in TAKEN_AS_ATOM:
-            raise UnsupportedLatexError(f"got {token} as a script without braces")
+            raise UnsupportedLatexError(f"got {token or 'nothing'} as a script without braces")
         return self._atom(plain=False)
 
     def _atom(self, *, plain: bool) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 from PIL import Image
-from rendering.compare import similarity
-from rendering.renderer import Renderer
 
 from curation.browser import shared_renderer
 from curation.stage import Batch, Outcome, Worker
 from curation.stages.rendered import render_texts
+from rendering.compare import similarity
 from rendering.pixels import ImageFault
+from rendering.renderer import Renderer
 from rendering.result import Rendered
 
 SIMILARITY_DECIMALS: Final = 4

@@ -20,7 +20,7 @@ from curation.stage import Batch, Outcome, Worker
 class CanonicalForm:
     """Sets `text` to its canonical form and keeps the source's own where it differs.
 
-    `parsers` names the versions of what decides the form (lxml, KaTeX): part of every key.
+    `parsers` names the versions of what decides the form (selectolax, KaTeX): part of every key.
     """
 
     name: ClassVar[str] = "canonical"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
-from rendering.renderer import Renderer
 
 from curation.browser import shared_renderer
 from curation.reasons import Reason, Reject
 from curation.sample import IMAGE_TYPE, SAMPLE_SCHEMA
 from curation.stage import Batch, Outcome, Worker
 from curation.stages.images import IMAGE_FIELDS, image_columns
+from rendering.renderer import Renderer
 from rendering.result import Rendered, RenderFailure
 from rendering.spec import MarkupKind, RenderSpec
 

@@ -1,6 +1,7 @@
 """A command with a Prefect flow, for `test_server` to run, interrupt and kill.
 
-`server_flow.py HOME threads|processes N_TASKS TASK_S [fails]` runs tasks that sleep; each starts a program, as a browser would be.
+`server_flow.py HOME threads|processes N_TASKS TASK_S [fails]` runs tasks that sleep; each starts a program that leads
+a session of its own, as a browser does.
 `server_flow.py HOME states` tells what the database holds, through the API.
 """
 
@@ -27,7 +28,7 @@ def nap(index: int, task_s: float, started: float, *, fails: bool) -> int:
     if index == 0:
         say(first_task_s=round(time.monotonic() - started, 2))
     if task_s:
-        subprocess.Popen(["sleep", "120"], start_new_session=True)
+        subprocess.Popen(["sleep", "120"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(task_s)
     if fails:
         raise ValueError("as asked")

@@ -19,6 +19,7 @@ import pytest
 
 from flows import server_process
 from flows.server import prefect_api
+from rendering.errors import BadInputError
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(__file__).with_name("server_flow.py")
@@ -96,14 +97,10 @@ def test_every_task_run_is_stored_and_nothing_is_left(tmp_path: Path, runner: st
     assert (code, errors) == (0, "")
     assert facts["first_task_s"] < START_S
     assert facts["left_s"] - facts["flow_ended_s"] < 4
-    assert stored(tmp_path) == {"flow_runs": {"COMPLETED": 1}, "task_runs": {"COMPLETED": n_tasks}}
-
-
-def test_another_start_over_the_same_home_tells_of_earlier_runs(tmp_path: Path) -> None:
-    run(tmp_path, "threads", "3", "0")
-    code, facts, errors = run(tmp_path, "states")
+    assert (tmp_path / "server.log").read_text() == ""
+    code, facts, errors = run(tmp_path, "states")  # as another start over the same home tells
     assert (code, errors) == (0, "")
-    assert facts == {"flow_runs": {"COMPLETED": 1}, "task_runs": {"COMPLETED": 3}, "left_s": facts["left_s"]}
+    assert (facts["flow_runs"], facts["task_runs"]) == ({"COMPLETED": 1}, {"COMPLETED": n_tasks})
 
 
 def test_an_error_ends_it_all_the_same(tmp_path: Path) -> None:
@@ -128,6 +125,25 @@ def test_a_server_that_is_named_is_used(tmp_path: Path) -> None:
     assert (code, errors) == (0, "")
     assert not unused.exists()
     assert stored(named) == {"flow_runs": {"COMPLETED": 1}, "task_runs": {"COMPLETED": 5}}
+
+
+def test_one_process_may_have_one_after_another(tmp_path: Path) -> None:
+    for home in (tmp_path / "one", tmp_path / "other"):
+        home.mkdir()
+    twice = (
+        "import sys; from pathlib import Path; from flows.server import prefect_api; import server_flow\n"
+        "for home in sys.argv[1:]:\n"
+        "    with prefect_api(Path(home)): server_flow.run('threads', 5, 0, fails=False)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{COMMAND.parent}"
+    homes = [str(tmp_path / "one"), str(tmp_path / "other")]
+    ended = subprocess.run(
+        [sys.executable, "-c", twice, *homes], env=environment, check=True, capture_output=True, text=True
+    )
+    assert ended.stderr == ""
+    for home in homes:
+        assert stored(Path(home)) == {"flow_runs": {"COMPLETED": 1}, "task_runs": {"COMPLETED": 5}}
 
 
 # A run that is cut short
@@ -211,10 +227,18 @@ def test_settings_of_the_user_come_first_and_are_left_as_they_were(
         assert os.environ["PREFECT_API_URL"] == address
         assert os.environ["PREFECT_LOGGING_LEVEL"] == "INFO"
         assert os.environ["NO_PROXY"] == "example.org,127.0.0.1"
-        assert os.environ["PREFECT_SERVER_LOGGING_LEVEL"] == "CRITICAL"
+        assert os.environ["PREFECT_SERVER_LOGGING_LEVEL"] == "ERROR"
     assert dict(os.environ) == before
     assert (tmp_path / "mine").is_dir()
     assert not (tmp_path / "given").exists()
+
+
+def test_a_home_that_cannot_be_made_is_an_error_with_a_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInputError, match="Choose another workspace"), prefect_api(tmp_path / "file" / "prefect"):
+        pass
 
 
 # The database
