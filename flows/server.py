@@ -50,7 +50,7 @@ QUIET: Final = {
 """Settings of ours where the user has none."""
 
 STOP_TIMEOUT_S: Final = 10.0
-"""How long the server may take to store what has arrived; it takes 0.1 s for 200 task runs."""
+"""How long the server may take to store what has arrived; it takes tenths of a second for 200 task runs."""
 
 SIGNAL_STOP_TIMEOUT_S: Final = 2.0
 """The same where the user waits for Ctrl-C; what was under way is then gone whatever the server still stores."""

@@ -39,6 +39,7 @@ SETTINGS: Final = {
     "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     # A hundred at a time or once a second: one by one, storing takes longer than small tasks do.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 
 _FLOW_RUN_PATH: Final = re.compile(r"/flow_runs/([0-9a-f-]{36})/set_state$")
@@ -125,33 +126,34 @@ async def serve(listening: socket.socket, parent: Parent, *, is_migrated: bool) 
     """Serve Prefect's API until the parent is gone and all that arrived is stored."""
     import uvicorn  # noqa: PLC0415 - after `Parent` watches
     from prefect.server.api.server import create_app  # noqa: PLC0415
+    from prefect.server.database import provide_database_interface  # noqa: PLC0415
 
-    app = create_app(ephemeral=True)
-    app.router.lifespan_context = lambda _: _services(is_migrated=is_migrated)
-    seen = SeenFlowRuns(app)
-    config = uvicorn.Config(seen, log_level="error", access_log=False, lifespan="on", timeout_graceful_shutdown=1)
+    seen = SeenFlowRuns(create_app(ephemeral=True))
+    # Without a lifespan: Prefect's starts a task queue with its worker, and all services.
+    config = uvicorn.Config(seen, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     gc.freeze()
     gc.enable()
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    parent_gone = asyncio.create_task(parent.wait_gone())
-    await asyncio.wait([serving, parent_gone], return_when=asyncio.FIRST_COMPLETED)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(_drained(server), DRAIN_TIMEOUT_S)
+    if not is_migrated:
+        await provide_database_interface().create_db()
+    async with _services():
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        parent_gone = asyncio.create_task(parent.wait_gone())
+        await asyncio.wait([serving, parent_gone], return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                await _drained(server)
     server.should_exit = True
     await serving
     await _crash_unfinished(seen.ids)
 
 
 @contextlib.asynccontextmanager
-async def _services(*, is_migrated: bool) -> AsyncIterator[None]:
-    """The application's lifespan, in place of Prefect's: what stores task runs and events, and nothing else."""
-    from prefect.server.database import provide_database_interface  # noqa: PLC0415
+async def _services() -> AsyncIterator[None]:
+    """What stores task runs and events. On the way out it stores what it has taken."""
     from prefect.server.events.services.event_persister import EventPersister  # noqa: PLC0415
     from prefect.server.services.task_run_recorder import TaskRunRecorder  # noqa: PLC0415
 
-    if not is_migrated:
-        await provide_database_interface().create_db()
     kinds: list[Any] = [TaskRunRecorder, EventPersister]
     services = [kind() for kind in kinds]
     running = [asyncio.create_task(service.start()) for service in services]
@@ -161,14 +163,23 @@ async def _services(*, is_migrated: bool) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.gather(*(service.stop() for service in services))
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running)
 
 
 async def _drained(server: uvicorn.Server) -> None:
-    """Return when no request or event stream is open and the services have taken every event."""
+    """Return when no request or event stream is open, the services have taken every event, and none is storing.
+
+    Stopping a service cancels what it does: in the middle of storing it would have to begin anew.
+    """
+    from prefect.server.database import provide_database_interface  # noqa: PLC0415
     from prefect.server.utilities.messaging.memory import METRICS  # noqa: PLC0415
 
-    while server.server_state.tasks or any(topic["consumed"] < topic["published"] for topic in METRICS.values()):
+    pool: Any = (await provide_database_interface().engine()).pool
+    while (
+        server.server_state.tasks
+        or any(topic["consumed"] < topic["published"] for topic in METRICS.values())
+        or pool.checkedout()
+    ):
         await asyncio.sleep(DRAIN_POLL_S)
 
 
