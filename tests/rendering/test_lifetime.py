@@ -86,7 +86,10 @@ def test_no_browser_is_left(end: str) -> None:
             below |= descendants(process.pid)
             process.send_signal(sent)
         began = time.monotonic()
-        assert process.wait(GRACE_S) == status
+        try:
+            assert process.wait(GRACE_S) == status
+        finally:
+            process.kill()
         while alive(below) and time.monotonic() < began + GRACE_S:
             time.sleep(0.05)
         assert alive(below) == set()
