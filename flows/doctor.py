@@ -16,7 +16,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import click
-from huggingface_hub import constants
 
 from rendering.assets import FONT_FOLDERS, KATEX_CSS, KATEX_JS, LOCK_FILE, MODULES_DIR, TAILWIND_CSS
 from rendering.chromium import find_chromium, sandbox
@@ -165,16 +164,11 @@ def gpu_check() -> Check:
 
 
 def hub_check() -> Check:
-    """Where a token of the Hub would come from, as huggingface_hub looks for it; the token is never shown."""
+    """Whether the environment has a token of the Hub, the only place where one is looked for; it is never shown."""
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         if os.environ.get(variable, "").strip():
             return Check("Hub token", "ok", f"present, from {variable}")
-    path = Path(constants.HF_TOKEN_PATH)
-    if path.is_file() and path.stat().st_size > 0:
-        return Check("Hub token", "ok", f"present, from {path}")
-    return Check(
-        "Hub token", "warn", "none: public data only, and nothing can be published", "hf auth login, or HF_TOKEN"
-    )
+    return Check("Hub token", "warn", "none: public data only", "set HF_TOKEN in the environment")
 
 
 def prefect_check() -> Check:

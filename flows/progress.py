@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self, TextIO
 
@@ -76,7 +77,9 @@ class BuildProgress:
         self._shown_s = time.monotonic()
         task = next(task for task in self._bar.tasks if task.id == self._task)
         percentage = f"{min(100, 100 * task.completed / task.total):.0f}%" if task.total else ""
-        self._stream.write(f"{self._source} {percentage}: {self.counts()}\n")
+        left_s = task.time_remaining if task.total and task.completed < task.total else None
+        left = f", {timedelta(seconds=round(left_s))} left" if left_s is not None else ""
+        self._stream.write(f"{self._source} {percentage}: {self.counts()}{left}\n")
         self._stream.flush()
 
 

@@ -23,6 +23,7 @@ Nothing here imports Prefect until the end: settings are handed on by the enviro
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -210,6 +211,8 @@ def _drain(timeout_s: float) -> None:
         return
     from prefect.events.worker import EventsWorker  # noqa: PLC0415 - only where it is imported anyway
 
+    # It warns of what is still to be sent, which is why it is drained; its logger is none of Prefect's own.
+    logging.getLogger(EventsWorker.__name__).setLevel(logging.ERROR)
     # In a thread of its own: a lock that an interrupted thread holds must not keep the command from ending.
     drain = threading.Thread(target=EventsWorker.drain_all, kwargs={"timeout": timeout_s}, daemon=True)
     drain.start()

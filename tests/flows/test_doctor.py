@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 
 from curation.tokenizers import load_tokenizer
 from flows import doctor
@@ -146,29 +145,17 @@ def test_no_gpu_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sc
 # The Hub's token
 
 
-@pytest.fixture
-def no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment without a token; the path is where one would be kept."""
+def test_no_token_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    return tmp_path / "token"
-
-
-@pytest.mark.usefixtures("no_token")
-def test_no_token_is_a_warning() -> None:
     assert doctor.hub_check().status == "warn"
 
 
-def test_a_token_is_found_in_either_place_and_never_shown(no_token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    no_token.write_text("hf_secret", encoding="utf-8")
-    from_file = doctor.hub_check()
+def test_a_token_is_found_in_the_environment_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    from_environment = doctor.hub_check()
-    assert [from_file.status, from_environment.status] == ["ok", "ok"]
-    assert str(no_token) in from_file.detail
-    assert "HF_TOKEN" in from_environment.detail
-    assert "hf_secret" not in f"{from_file}{from_environment}"
+    check = doctor.hub_check()
+    assert (check.status, check.detail) == ("ok", "present, from HF_TOKEN")
+    assert "hf_secret" not in str(check)
 
 
 # Prefect

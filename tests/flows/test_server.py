@@ -127,23 +127,36 @@ def test_a_server_that_is_named_is_used(tmp_path: Path) -> None:
     assert stored(named) == {"flow_runs": {"COMPLETED": 1}, "task_runs": {"COMPLETED": 5}}
 
 
+def script(text: str, *arguments: str) -> str:
+    """Standard error of a program beside the command."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{COMMAND.parent}"
+    command = [sys.executable, "-c", text, *arguments]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stderr
+
+
 def test_one_process_may_have_one_after_another(tmp_path: Path) -> None:
-    for home in (tmp_path / "one", tmp_path / "other"):
-        home.mkdir()
+    homes = [str(tmp_path / "one"), str(tmp_path / "other")]
     twice = (
         "import sys; from pathlib import Path; from flows.server import prefect_api; import server_flow\n"
         "for home in sys.argv[1:]:\n"
         "    with prefect_api(Path(home)): server_flow.run('threads', 5, 0, fails=False)\n"
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{COMMAND.parent}"
-    homes = [str(tmp_path / "one"), str(tmp_path / "other")]
-    ended = subprocess.run(
-        [sys.executable, "-c", twice, *homes], env=environment, check=True, capture_output=True, text=True
-    )
-    assert ended.stderr == ""
+    assert script(twice, *homes) == ""
     for home in homes:
         assert stored(Path(home)) == {"flow_runs": {"COMPLETED": 1}, "task_runs": {"COMPLETED": 5}}
+
+
+def test_events_of_the_last_moment_are_stored_without_a_word(tmp_path: Path) -> None:
+    burst = (
+        "import sys; from pathlib import Path; from flows.server import prefect_api\n"
+        "with prefect_api(Path(sys.argv[1])):\n"
+        "    from prefect.events import emit_event\n"
+        "    for n in range(500): emit_event('last.moment', resource={'prefect.resource.id': f'test.{n}'})\n"
+    )
+    assert script(burst, str(tmp_path)) == ""
+    with contextlib.closing(sqlite3.connect(tmp_path / "prefect.db")) as database:
+        assert database.execute("SELECT count(*) FROM events WHERE event = 'last.moment'").fetchone() == (500,)
 
 
 # A run that is cut short
