@@ -117,8 +117,16 @@ def prepare_database(path: Path) -> bool:
         with contextlib.suppress(FileExistsError):
             os.link(aside, path)
         aside.unlink()
-    with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
-        revision = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+            revision = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise
+        # Damaged, by a power cut or a deleted journal. It only holds the history of runs: no build may fail for it.
+        for file in path.parent.glob(f"{path.name}*"):
+            file.replace(file.with_name(f"damaged-{file.name}"))
+        return prepare_database(path)
     return revision is not None and f"INSERT INTO \"alembic_version\" VALUES('{revision[0]}');" in script
 
 
