@@ -10,6 +10,7 @@ import posixpath
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,7 +43,10 @@ IO_RETRIES: Final = 2
 IO_RETRY_DELAY_S: Final = 5
 
 
-RUNNERS: Final[dict[str, Callable[..., Any]]] = {"threads": ThreadPoolTaskRunner, "processes": ProcessPoolTaskRunner}
+RUNNERS: Final[dict[str, Callable[..., Any]]] = {
+    "threads": ThreadPoolTaskRunner,
+    "processes": partial(ProcessPoolTaskRunner, initializer=die_with_parent),
+}
 
 _Outcome = list[MeasuredShard] | PrefectFuture[BundleResult]
 """Shards that were found finished, or the promise of them."""

@@ -68,6 +68,7 @@ def prefect_api(home: Path | None = None) -> Iterator[str]:
 
     `home` holds the database and log of the embedded server (a folder of the user's own state by default).
     Returns at once, while the server starts. Handles Ctrl-C and SIGTERM where it is called in the main thread.
+    Import Prefect in the block, not before: that is when it sets up its logging, and it would not be quiet.
     Raises `BadInputError` where `home` cannot be made.
     """
     address = os.environ.get("PREFECT_API_URL")
