@@ -24,7 +24,8 @@ from rendering.errors import BadInputError
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(__file__).with_name("server_flow.py")
 
-START_S = 60.0  # two busy cores and a first import of Prefect in four processes
+START_S = 20.0  # a bound for busy machines; idle ones take 4 s
+PATIENCE_S = 60.0  # how long a test waits for what it is not about
 MARK = "MARKUPMILL_TEST_RUN"
 
 
@@ -53,7 +54,7 @@ def run(home: Path, *arguments: str, **environment: str) -> tuple[int, dict[str,
     """Exit code, what the command said, and its standard error."""
     with started(home, *arguments, **environment) as process:
         output, errors = process.communicate(timeout=120)
-        assert gone(home, within_s=10)
+        assert gone(home, within_s=1)
     facts: dict[str, Any] = {}
     for line in output.splitlines():
         if line.startswith("{"):
@@ -96,7 +97,7 @@ def test_every_task_run_is_stored_and_nothing_is_left(tmp_path: Path, runner: st
     code, facts, errors = run(tmp_path, runner, str(n_tasks), "0")
     assert (code, errors) == (0, "")
     assert facts["first_task_s"] < START_S
-    assert facts["left_s"] - facts["flow_ended_s"] < 10
+    assert facts["left_s"] - facts["flow_ended_s"] < 4
     assert (tmp_path / "server.log").read_text() == ""
     code, facts, errors = run(tmp_path, "states")  # as another start over the same home tells
     assert (code, errors) == (0, "")
@@ -164,7 +165,7 @@ def test_events_of_the_last_moment_are_stored_without_a_word(tmp_path: Path) -> 
 
 def wait_for_tasks(home: Path) -> None:
     """Until both workers are in a task, as the database tells while they are."""
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + PATIENCE_S
     while not (home / "prefect.db").exists() or stored(home)["task_runs"] != {"RUNNING": 2}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -188,10 +189,10 @@ def test_a_signal_ends_it_at_once(
         begun = time.monotonic()
         os.killpg(process.pid, number) if to_group else os.kill(process.pid, number)
         _, errors = process.communicate(timeout=20)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 5
         assert process.returncode == code
         assert errors == f"markupmill: {says}; run the same command again to go on\n"
-        assert gone(tmp_path, within_s=10)
+        assert gone(tmp_path, within_s=1)
     assert stored(tmp_path) == {"flow_runs": {"CRASHED": 1}, "task_runs": {"CRASHED": 2}}
 
 
@@ -203,7 +204,7 @@ def test_nothing_outlives_a_killed_command(tmp_path: Path, runner: str) -> None:
         process.kill()
         assert gone(tmp_path, within_s=10, programs="python")
         if runner == "processes":  # workers take what they started with them
-            assert gone(tmp_path, within_s=10)
+            assert gone(tmp_path, within_s=1)
     assert stored(tmp_path)["flow_runs"] == {"CRASHED": 1}
 
 
@@ -222,7 +223,7 @@ def test_without_its_server_a_command_ends_and_says_so(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 1
         assert errors.startswith("markupmill: the embedded Prefect server ended")
-        assert gone(tmp_path, within_s=10)
+        assert gone(tmp_path, within_s=1)
 
 
 # Settings
