@@ -14,7 +14,7 @@ from PIL import Image
 from curation.browser import shared_renderer
 from curation.stage import Batch, Outcome, Worker
 from curation.stages.rendered import render_texts
-from rendering.compare import similarity
+from rendering.compare.ssim import similarity
 from rendering.pixels import ImageFault
 from rendering.renderer import Renderer
 from rendering.result import Rendered
@@ -27,7 +27,7 @@ SIMILARITY_DECIMALS: Final = 4
 class RenderBack:
     """Renders `text` again and compares it with `image`.
 
-    Adds `render_similarity` (float32 in [0, 1], see `rendering.compare.similarity`; null where there is no
+    Adds `render_similarity` (float32 in [0, 1], see `rendering.compare.ssim.similarity`; null where there is no
     render), `blank`, `cutoff` (bool), and `render_failure` (the reason, or null).
     """
 

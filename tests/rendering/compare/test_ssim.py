@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from rendering.compare import similarity
+from rendering.compare.ssim import similarity
 
 
 def page(text: str = "Markup", width_px: int = 640, height_px: int = 400) -> Image.Image:

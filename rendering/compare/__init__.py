@@ -1,0 +1,1 @@
+"""Pixels against pixels: how well a markup, rendered again, reproduces the picture that came with it."""
