@@ -217,7 +217,7 @@ def test_fingerprint_names_the_spec_and_starts_nothing() -> None:
 def test_real_pages_are_like_their_pictures(renderer: Renderer, shared_data: Path) -> None:
     import pyarrow.parquet as pq
 
-    from rendering.compare import similarity
+    from rendering.compare.ssim import similarity
     from rendering.pixels import decode_rgb
 
     file = min((shared_data / "websight").glob("*.parquet"))
