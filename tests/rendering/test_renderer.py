@@ -138,6 +138,18 @@ def test_the_same_pixels_in_another_process_order_and_number_of_pages() -> None:
     assert len(set(told[0].split())) == len(PAGES) + len(TABLES) + len(FORMULAS)
 
 
+LATE_STYLES = (
+    '<link href="https://cdn.jsdelivr.net/npm/tailwindcss@2.2.19/dist/tailwind.min.css" rel="stylesheet">'
+    '<u class="whitespace-pre-line">foo <div></div><q> <br><div></div><hr><q></q></q></u>'
+)
+WAITING_VIDEO = '<p>text<video autoplay muted loop width=400><source src="https://example.com/a.mp4"></video>'
+
+
+@pytest.mark.parametrize("markup", [LATE_STYLES, WAITING_VIDEO], ids=["late styles", "waiting video"])
+def test_what_is_shown_does_not_depend_on_when_it_came(renderer: Renderer, markup: str) -> None:
+    assert len({picture(result).tobytes() for result in renderer.render([markup] * 40, PAGE)}) == 1
+
+
 def test_threads_share_a_renderer(renderer: Renderer) -> None:
     expected = [picture(result).tobytes() for result in renderer.render(FORMULAS, FORMULA)]
     got: dict[int, list[bytes]] = {}
