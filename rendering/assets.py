@@ -22,6 +22,7 @@ LOCK_FILE: Final = ASSETS_DIR / "package-lock.json"
 TAILWIND_CSS: Final = MODULES_DIR / "tailwindcss/dist/tailwind.min.css"
 KATEX_CSS: Final = MODULES_DIR / "katex/dist/katex.min.css"
 KATEX_JS: Final = MODULES_DIR / "katex/dist/katex.min.js"
+MONOSPACE_FONT: Final = MODULES_DIR / "dejavu-fonts-ttf/ttf/DejaVuSansMono.ttf"
 
 FONT_FOLDERS: Final = (
     "dejavu-fonts-ttf/ttf",
@@ -32,6 +33,12 @@ FONT_FOLDERS: Final = (
     "@expo-google-fonts/noto-sans-symbols-2",
     "@expo-google-fonts/noto-emoji/400Regular",
     "@embedpdf/fonts-sc/fonts",
+    "@expo-google-fonts/nanum-gothic",
+    "@expo-google-fonts/cabin",
+    "@expo-google-fonts/crimson-text",
+    "@expo-google-fonts/pt-sans-narrow",
+    "@expo-google-fonts/source-sans-3",
+    "@expo-google-fonts/stix-two-text",
     "katex/dist/fonts",
 )
 
@@ -56,7 +63,17 @@ FONT_ALIASES: Final = (
     ("Apple Color Emoji", "Noto Emoji"),
     ("Noto Color Emoji", "Noto Emoji"),
 )
-FONT_FALLBACK: Final = ("DejaVu Sans", "Noto Sans S Chinese", "Noto Sans Math", "Noto Sans Symbols 2", "Noto Emoji")
+FONT_FALLBACK: Final = (
+    "DejaVu Sans",
+    "Noto Sans S Chinese",
+    "Noto Sans Math",
+    "Noto Sans Symbols 2",
+    "Noto Emoji",
+    "NanumGothic",
+)
+VARIATION_FONTS: Final = ("Cabin", "Crimson Text", "PT Sans Narrow", "Source Sans 3", "STIX Two Text")
+"""What only varied renders ask for, near the faces of journals: Gill Sans, Minion, Frutiger Condensed, Myriad, Times.
+Few pages name them, so that their being here changes no plain render."""
 
 
 def require_assets() -> None:

@@ -11,18 +11,17 @@ import contextlib
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rendering.assets import fontconfig_file
 from rendering.chromium import find_chromium, launch_flags, sandbox
 from rendering.errors import RenderingError
-from rendering.tab import Tab
+from rendering.tab import Form, Tab
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser as PlaywrightBrowser
     from playwright.async_api import Playwright
 
-VIEWPORT_HEIGHT_PX: Final = 720
 CLOSE_TIMEOUT_S: Final = 3.0
 LAUNCH_TIMEOUT_S: Final = 60.0
 
@@ -34,9 +33,11 @@ class Browser:
         self._playwright = playwright
         self._browser = browser
         self.process_group = group
+        self._driver_pid = _parent_of(group)
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tabs: list[Tab] = []
         self._closed = False
-        browser.on("disconnected", lambda _: self._mark_tabs_gone())
+        browser.on("disconnected", lambda _: self._mark_gone())
 
     @classmethod
     async def launch(cls) -> Browser:
@@ -75,32 +76,49 @@ class Browser:
         """Whether tabs can still be had from it."""
         return not self._closed and self._browser.is_connected()
 
-    async def new_tab(self, width_px: int, scale: float) -> Tab:
-        """A tab in a fresh context: no script, fixed locale and time zone."""
-        context = await self._browser.new_context(
-            viewport={"width": width_px, "height": VIEWPORT_HEIGHT_PX},
-            device_scale_factor=scale,
-            java_script_enabled=False,
-            locale="en-US",
-            timezone_id="UTC",
-            color_scheme="light",
-            reduced_motion="reduce",
-            accept_downloads=False,
-            service_workers="block",
-        )
-        tab = await Tab.open(context)
+    async def new_tab(self, form: Form) -> Tab:
+        """A tab in a fresh context: no script unless `form` says so, fixed locale and time zone.
+
+        Raises:
+            ConnectionError: the browser went away meanwhile (Playwright may wait for ever then).
+            playwright.async_api.Error: there is none.
+        """
+        opening = asyncio.ensure_future(self._open_tab(form))
+        waited: set[asyncio.Future[Any]] = {opening, self._gone}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                raise ConnectionError
+            tab = opening.result()
+        finally:
+            opening.cancel()
         self._tabs = [*(one for one in self._tabs if not one.gone.done()), tab]
         return tab
 
+    async def _open_tab(self, form: Form) -> Tab:
+        context = await self._browser.new_context(
+            java_script_enabled=form.scripts,
+            locale="en-US",
+            timezone_id="UTC",
+            no_viewport=True,
+            accept_downloads=False,
+            service_workers="block",
+        )
+        return await Tab.open(context, form)
+
     async def close(self) -> None:
         """End Chromium and the driver: politely for a few seconds, then by force."""
-        self._closed = True
-        if self._browser.is_connected():
+        was_killed, self._closed = self._closed, True
+        if self._browser.is_connected() and not was_killed:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._browser.close(), CLOSE_TIMEOUT_S)
         self.kill()
-        with contextlib.suppress(Exception):
+        try:
             await asyncio.wait_for(self._playwright.stop(), CLOSE_TIMEOUT_S)
+        except Exception:  # noqa: BLE001 - whatever keeps the driver from ending (it may be stopped), this ends it
+            if self._driver_pid is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(self._driver_pid, signal.SIGKILL)
 
     def kill_bloated(self, limit_bytes: int) -> bool:
         """Kill those of its processes that hold more than `limit_bytes` of memory; says whether there were any."""
@@ -116,11 +134,21 @@ class Browser:
         if self.process_group != os.getpgrp():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process_group, signal.SIGKILL)
-        self._mark_tabs_gone()
+        self._mark_gone()
 
-    def _mark_tabs_gone(self) -> None:
+    def _mark_gone(self) -> None:
+        if not self._gone.done():
+            self._gone.set_result(None)
         for tab in self._tabs:
             tab.mark_gone()
+
+
+def _parent_of(pid: int) -> int | None:
+    """The process that started `pid` (proc(5): the fourth field of stat); None where there is no /proc."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def _processes_of(group: int) -> list[int]:

@@ -6,11 +6,12 @@ import asyncio
 import io
 import json
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageColor
 
-from rendering.document import CELL_MARGIN_PX, sheet_document, table_css, table_document
+from rendering.document import CELL_MARGIN_PX, cell_style, page_css, sheet_document, table_document
 from rendering.pixels import encode_png
 from rendering.result import Box, Rendered, RenderFailure
 from rendering.spec import RenderSpec
@@ -38,10 +39,10 @@ async def capture_page(tab: Tab, markup: str, spec: RenderSpec) -> Outcome:
         return RenderFailure("cut_off", f"{height_px} px high, at most {spec.max_height_px} are taken")
     boxes = _boxes(measured["boxes"], spec.scale)
     if measured["width"] > spec.width_px and any(
-        box.x_px < spec.width_px * spec.scale < box.x_px + box.width_px - 1 for box in boxes
+        box.text and box.x_px < spec.width_px * spec.scale < box.x_px + box.width_px - 1 for box in boxes
     ):
         return RenderFailure("cut_off", f"text runs beyond the right edge: {measured['width']} px wide")
-    png = await tab.screenshot(spec.width_px, height_px, spec.scale)
+    png = await tab.screenshot(spec.width_px, height_px)
     width_px, height_px = _png_size(png)
     may_be_blank = len(png) <= height_px * (BLANK_BYTES_PER_ROW + BLANK_BYTES_PER_PX * width_px)
     if may_be_blank and await asyncio.to_thread(_one_color, png):
@@ -51,48 +52,55 @@ async def capture_page(tab: Tab, markup: str, spec: RenderSpec) -> Outcome:
 
 async def capture_table(tab: Tab, markup: str, spec: RenderSpec) -> Outcome:
     """A table whose markup is not plain, in a document of its own."""
-    measured = await _load(tab, table_document(markup, spec.font_size_px), markup, spec)
+    measured = await _load(tab, table_document(markup, spec), markup, spec)
     if isinstance(measured, RenderFailure):
         return measured
     width_px = max(1, int(measured["width"]) + CELL_MARGIN_PX)
     height_px = max(1, int(measured["height"]) + CELL_MARGIN_PX)
     if max(width_px, height_px) > min(spec.max_height_px, MAX_SIDE_PX):
         return RenderFailure("cut_off", f"{width_px} x {height_px} px, at most {spec.max_height_px} are taken")
-    png = await tab.screenshot(width_px, height_px, spec.scale)
-    boxes = _boxes(measured["boxes"], spec.scale)
+    png = await tab.screenshot(width_px, height_px)
+    # As on a sheet: whole cells, which tell the grid, and not each text in them.
+    boxes = _boxes(await tab.evaluate("cells", json.dumps(MAX_BOXES)), spec.scale)
     return await asyncio.to_thread(_cropped, _decoded(png), boxes, spec, tab.warnings)
 
 
-async def capture_sheet(tab: Tab, markups: list[str], spec: RenderSpec) -> list[Outcome | None]:
-    """Many formulas (as KaTeX's HTML) or plain tables in one picture, cut apart; None for those that found no place."""
-    key = (spec.kind, spec.font_size_px)
-    if tab.sheet != key:
-        await tab.load(sheet_document(spec.font_size_px, formulas=spec.kind == "formula"), "", spec.pictures)
-        tab.sheet = key
+async def capture_sheet(tab: Tab, markups: list[str], specs: list[RenderSpec]) -> list[Outcome | None]:
+    """Many formulas (as KaTeX's HTML) or plain tables in one picture, cut apart; None for those that found no place.
+
+    The specs may differ in how a cell looks and how wide it may be; kind, scale and caps are the first one's.
+    """
+    kind, scale, max_nodes = specs[0].kind, specs[0].scale, specs[0].max_nodes
+    if tab.sheet != kind:
+        await tab.load(sheet_document(formulas=kind == "formula"), "", specs[0])
+        tab.sheet = kind
     tab.n_renders += 1
-    css = table_css(":host", spec.font_size_px) if spec.kind == "table" else None
-    limit_px = min(spec.max_height_px, MAX_SIDE_PX)
-    width_px = spec.width_px + 2 * CELL_MARGIN_PX if spec.kind == "table" else SHEET_WIDTH_PX
-    arguments = (markups, css, width_px, limit_px, SHEET_HEIGHT_PX, spec.max_nodes)
+    limit_px = min(specs[0].max_height_px, MAX_SIDE_PX)
+    styles = [cell_style(spec) for spec in specs]
+    width_px = max(style.width_px for style in styles) if kind == "table" else SHEET_WIDTH_PX
+    looks = [[style.cell, style.css] for style in styles]
+    # Cells begin and end at whole pixels of the picture: at scale 1.5 those are every second CSS pixel.
+    step_px = Fraction(scale).limit_denominator(16).denominator
+    arguments = (markups, looks, width_px, limit_px, round(SHEET_HEIGHT_PX / scale), max_nodes, step_px)
     sheet = await tab.evaluate("sheet", *map(json.dumps, arguments))
-    png = await tab.screenshot(sheet["width"], sheet["height"], spec.scale)
-    return await asyncio.to_thread(_cut_apart, png, sheet["placed"], spec)
+    png = await tab.screenshot(sheet["width"], sheet["height"])
+    return await asyncio.to_thread(_cut_apart, png, sheet["placed"], specs)
 
 
 async def _load(tab: Tab, document: str, markup: str, spec: RenderSpec) -> dict[str, Any] | RenderFailure:
     tab.n_renders += 1
-    url = await tab.load(document, markup, spec.pictures)
+    await tab.load(document, markup, spec)
+    if spec.kind == "page" and (css := page_css(spec, markup)):
+        await tab.evaluate("style", json.dumps(css))
     measured: dict[str, Any] = await tab.evaluate("measure", json.dumps(MAX_BOXES))
-    if measured["href"] != url:
-        return RenderFailure("navigated", "the page went to another address")
     if measured["n_nodes"] > spec.max_nodes:
         return RenderFailure("over_cap", f"{measured['n_nodes']} elements, at most {spec.max_nodes} are rendered")
     return measured
 
 
-def _cut_apart(png: bytes, placed: list[dict[str, Any]], spec: RenderSpec) -> list[Outcome | None]:
+def _cut_apart(png: bytes, placed: list[dict[str, Any]], specs: list[RenderSpec]) -> list[Outcome | None]:
     sheet = _decoded(png)
-    return [_cell(sheet, cell, spec) for cell in placed]
+    return [_cell(sheet, cell, spec) for cell, spec in zip(placed, specs, strict=True)]
 
 
 def _cell(sheet: Image.Image, cell: dict[str, Any], spec: RenderSpec) -> Outcome | None:
@@ -109,22 +117,38 @@ def _cell(sheet: Image.Image, cell: dict[str, Any], spec: RenderSpec) -> Outcome
 
 
 def _cropped(image: Image.Image, boxes: tuple[Box, ...], spec: RenderSpec, warnings: tuple[str, ...]) -> Outcome:
-    """`image`'s ink with padding around it; its paper is exactly white, being ours."""
-    ink = ImageChops.invert(image).getbbox()
+    """`image`'s ink with padding around it; its paper has exactly one colour, being ours."""
+    paper = ImageColor.getrgb(spec.paper_color)
+    ink = ImageChops.difference(image, Image.new("RGB", image.size, paper)).getbbox()
     if ink is None:
         return RenderFailure("blank", "no ink")
     left, top, right, bottom = ink
     if left == 0 or top == 0 or right == image.width or bottom == image.height:
         return RenderFailure("cut_off", "ink runs out of its place")
     padding_px = round(spec.padding_px * spec.scale)
-    out = Image.new("RGB", (right - left + 2 * padding_px, bottom - top + 2 * padding_px), (255, 255, 255))
+    out = Image.new("RGB", (right - left + 2 * padding_px, bottom - top + 2 * padding_px), paper)
     out.paste(image.crop(ink), (padding_px, padding_px))
-    moved = tuple(replace(box, x_px=box.x_px - left + padding_px, y_px=box.y_px - top + padding_px) for box in boxes)
+    moved = tuple(_moved(box, padding_px - left, padding_px - top, out.size) for box in boxes)
     return Rendered(encode_png(out), out.width, out.height, moved, warnings)
 
 
+def _moved(box: Box, x_px: int, y_px: int, size_px: tuple[int, int]) -> Box:
+    """The box in a picture of this size; what of it lies beyond, round the ink, is empty, and is taken off."""
+    left, right = (min(size_px[0], max(0.0, at + x_px)) for at in (box.x_px, box.x_px + box.width_px))
+    top, bottom = (min(size_px[1], max(0.0, at + y_px)) for at in (box.y_px, box.y_px + box.height_px))
+    width_px, height_px = round(right - left, 3), round(bottom - top, 3)
+    return replace(box, x_px=round(left, 3), y_px=round(top, 3), width_px=width_px, height_px=height_px)
+
+
 def _boxes(told: list[list[Any]], scale: float) -> tuple[Box, ...]:
-    return tuple(Box(str(name), *(round(float(at) * scale, 3) for at in place)) for name, *place in told)
+    """`told` has name, x, y, width, height in CSS pixels, and where the script tells them a text and its block."""
+    boxes = []
+    for name, *place in told:
+        x, y, width, height = (round(float(at) * scale, 3) for at in place[:4])
+        text = place[4] if place[4:] else ""
+        block = place[5] if place[5:] else -1  # a cell has a text, but no block
+        boxes.append(Box(str(name), x, y, width, height, " ".join(str(text).split()), int(block)))
+    return tuple(boxes)
 
 
 def _decoded(png: bytes) -> Image.Image:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,9 @@ SYSTEM_NAMES: Final = (
 )
 OVERRIDE: Final = "MARKUPMILL_CHROMIUM"
 """Environment variable that names the browser to use."""
+
+APPARMOR_SETTING: Final = "kernel.apparmor_restrict_unprivileged_userns"
+"""Where it is 1, AppArmor decides by program: what `unshare` may says nothing of Chromium (Ubuntu 23.10 and later)."""
 
 DETERMINISM_FLAGS: Final = (
     "--disable-gpu",
@@ -90,16 +94,28 @@ def launch_flags() -> list[str]:
 
 @lru_cache(maxsize=1)
 def sandbox() -> Sandbox:
-    """Whether Chromium's sandbox works for this user: it needs a user that is not root and user namespaces."""
+    """Whether Chromium's own sandbox works here for this user.
+
+    Where the namespaces that it is made of can be had, it does; elsewhere the browser is asked, since it may have leave
+    of its own (a setuid helper, an AppArmor profile).
+
+    Raises:
+        BrowserNotFoundError: there is none to ask.
+    """
     if not sys.platform.startswith("linux"):
         return Sandbox(usable=True)
     if os.geteuid() == 0:
         return Sandbox(usable=False, why_not="Chromium refuses its sandbox to root: run as another user")
-    if _has_setuid_helper() or _has_user_namespaces():
+    restricted = _read_setting(APPARMOR_SETTING) == "1"
+    if (not restricted and _has_namespaces()) or _starts_sandboxed(find_chromium().path):
         return Sandbox(usable=True)
-    return Sandbox(
-        usable=False, why_not="no user namespaces for this user: allow them (sysctl user.max_user_namespaces)"
-    )
+    if restricted:
+        why_not = f"AppArmor keeps user namespaces from it: sysctl {APPARMOR_SETTING}=0, or a profile that allows them"
+    elif _read_setting("user.max_user_namespaces") == "0":
+        why_not = "user namespaces are off: sysctl user.max_user_namespaces=10000"
+    else:
+        why_not = "no user namespaces for this user: allow them (in a container: its seccomp profile)"
+    return Sandbox(usable=False, why_not=why_not)
 
 
 @lru_cache(maxsize=4)
@@ -119,15 +135,29 @@ def _playwright_browsers() -> list[Path]:
     return [*shells, *sorted(root.glob("chromium-*/chrome-linux*/chrome"), reverse=True)]
 
 
-def _has_setuid_helper() -> bool:
-    helper = Path("/usr/lib/chromium/chrome-sandbox")
-    return helper.exists() and bool(helper.stat().st_mode & 0o4000)
+def _has_namespaces() -> bool:
+    """Whether this user can have what the sandbox is made of: user, process and network namespaces of one's own."""
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--net", "--fork", "true"]
+    return _succeeds(command, timeout_s=10)
 
 
-def _has_user_namespaces() -> bool:
+def _starts_sandboxed(browser: Path) -> bool:
+    """Whether the browser itself starts with its sandbox; it ends at once where it cannot have it."""
+    with tempfile.TemporaryDirectory() as profile:
+        command = [str(browser), "--headless", "--disable-gpu", f"--user-data-dir={profile}", *NETWORK_FLAGS]
+        return _succeeds([*command, "--dump-dom", "about:blank"], timeout_s=30)
+
+
+def _succeeds(command: list[str], timeout_s: float) -> bool:
     try:
-        return (
-            subprocess.run(["unshare", "--user", "true"], capture_output=True, timeout=10, check=False).returncode == 0
-        )
+        return subprocess.run(command, capture_output=True, timeout=timeout_s, check=False).returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False
+
+
+def _read_setting(name: str) -> str:
+    """A kernel setting (sysctl), empty where there is none of that name."""
+    try:
+        return Path("/proc/sys", *name.split(".")).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from rendering.assets import katex_css
+from rendering.spec import RenderSpec
+from rendering.table_look import table_css
 
 ORIGIN: Final = "http://page.invalid/"
 """Where every document says it comes from; `.invalid` never resolves (RFC 2606)."""
@@ -17,8 +20,19 @@ CONTENT_POLICY: Final = (
     "font-src data:"
 )
 
+# Scripts that stand in the markup may run and reach nothing: no connection, worker, frame, form, popup, dialog or
+# download. What a policy does not hold (speculation rules; WebRTC, whose CSP directive Chromium does not know) goes
+# nowhere by `chromium.NETWORK_FLAGS`.
+SCRIPTS_POLICY: Final = (
+    f"{CONTENT_POLICY.replace('sandbox;', 'sandbox allow-scripts;')}; script-src 'unsafe-inline' 'unsafe-eval'; "
+    "worker-src 'none'; form-action 'none'"
+)
+
 CELL_MARGIN_PX: Final = 24
 """Empty space around each markup on a sheet: ink that reaches through it is cut off."""
+
+DEFAULT_FONT_SIZE_PX: Final = 16
+"""What browsers set text in."""
 
 _TABLE_TAGS: Final = ("table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td")
 _TEXT_TAGS: Final = (
@@ -41,50 +55,74 @@ _TEXT_TAGS: Final = (
 _BLOCK_TAGS: Final = ("html", "body", "p", "span", "div", "center", "br", "hr", "wbr", "ul", "ol", "li", "abbr")
 _PLAIN_TAGS: Final = frozenset({*_TABLE_TAGS, *_TEXT_TAGS, *_BLOCK_TAGS})
 _TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!|<\?")
-_LOADS: Final = re.compile(r"background\s*=|style\s*=[^<>]*?(?:url|image|\\|&)", re.IGNORECASE)
+_LOADS: Final = re.compile(r"background\s*=|style\s*=[^<>]*?(?:url|image|\\|&|\dv[wh]|\dvm)", re.IGNORECASE)
 
-_TABLE_CSS: Final = """
-%(host)s{font-family:Arimo,sans-serif;font-size:%(size)dpx;line-height:1.3;color:#000;text-align:left}
-table{border-collapse:collapse;border-top:2px solid #000;border-bottom:2px solid #000;font-size:1em;color:#000}
-caption{text-align:left;padding:0 0 .4em;font-weight:bold}
-th,td{padding:.25em .6em;text-align:left;vertical-align:top;border:0}
-th{font-weight:bold}
-thead{border-bottom:1px solid #000}
-tfoot{border-top:1px solid #000}
-"""
+_COLORS: Final = re.compile(r"color|background|fill=|stroke=|\b(?:bg|text|from|border)-", re.IGNORECASE)
 
 _SHEET_CSS: Final = """
 html,body{margin:0;background:#fff}
 #stage{position:relative}
 .cell{position:absolute;left:0;top:0;padding:%(margin)dpx;contain:layout paint style;box-sizing:border-box}
-.cell.nowrap{width:max-content}
-.markup{font-size:%(size)dpx}
+.cell{will-change:transform} /* a layer each, so that how a glyph is rounded does not depend on where the cell is */
+.cell{width:max-content;min-width:min-content}
 .katex-display{margin:0}
 .katex-display>.katex{white-space:nowrap}
 """
 
 
-def table_css(host: str, font_size_px: int) -> str:
-    """A neutral style as in a journal: rules above, below and under the head. `host` selects what holds the table."""
-    return _TABLE_CSS % {"host": host, "size": font_size_px}
-
-
-def table_document(markup: str, font_size_px: int) -> str:
+def table_document(markup: str, spec: RenderSpec) -> str:
     """A document that shows `markup`'s tables alone."""
     return (
-        '<!doctype html><html><head><meta charset="utf-8"><style>html{background:#fff}'
-        f"body{{margin:{CELL_MARGIN_PX}px;width:fit-content}}{table_css('body', font_size_px)}</style></head>"
+        f'<!doctype html><html><head><meta charset="utf-8"><style>html{{background:{spec.paper_color}}}'
+        f"body{{margin:{CELL_MARGIN_PX}px;width:fit-content}}{_look(spec, 'body')}</style></head>"
         f"<body>{markup}</body></html>"
     )
 
 
-def sheet_document(font_size_px: int, *, formulas: bool) -> str:
+def sheet_document(*, formulas: bool) -> str:
     """An empty sheet, which `scripts/sheet.js` fills with many markups."""
-    css = _SHEET_CSS % {"margin": CELL_MARGIN_PX, "size": font_size_px}
+    css = _SHEET_CSS % {"margin": CELL_MARGIN_PX}
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><style>{katex_css() if formulas else ""}{css}</style></head>'
         '<body><div id="stage"></div></body></html>'
     )
+
+
+@dataclass(frozen=True)
+class CellStyle:
+    """How one markup of a sheet is shown: its cell's own style, the width it has, and a table's style sheet."""
+
+    cell: str
+    width_px: int
+    css: str | None
+
+
+def cell_style(spec: RenderSpec) -> CellStyle:
+    """A sheet's cell as `spec` has it."""
+    if spec.kind == "table":
+        width_px = spec.width_px + 2 * CELL_MARGIN_PX
+        return CellStyle(f"background:{spec.paper_color};max-width:{width_px}px", width_px, _look(spec, ":host"))
+    look = f"background:{spec.paper_color};color:{spec.ink_color};font-size:{spec.font_size_px}px"
+    return CellStyle(look, 0, None)
+
+
+def page_css(spec: RenderSpec, markup: str) -> str:
+    """What a page's own styles stand on, where that is not the browser's default; a layer gives way to all of them.
+
+    A page that sets any colour keeps the browser's light ground: half of a dark theme would hide its text.
+    """
+    rules = []
+    if spec.font:
+        rules.append(f'font-family:"{spec.font}"')
+    if spec.font_size_px != DEFAULT_FONT_SIZE_PX:
+        rules.append(f"font-size:{spec.font_size_px}px")
+    if spec.color_scheme == "dark" and not _COLORS.search(markup):
+        rules.append("color-scheme:dark")
+    return f"@layer{{:root{{{';'.join(rules)}}}}}" if rules else ""
+
+
+def _look(spec: RenderSpec, host: str) -> str:
+    return table_css(spec.table, host, spec.font, spec.font_size_px, spec.ink_color)
 
 
 def is_plain_table(markup: str) -> bool:

@@ -14,6 +14,11 @@ A *markup* that does not render is not an error but a `rendering.result.RenderFa
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
 
 class MarkupmillError(Exception):
     """Base of all errors that markupmill raises on purpose.
@@ -30,7 +35,8 @@ class MarkupmillError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.mend}" if self.mend else self.problem
+        said = f"{self.problem}. {self.mend}" if self.mend else self.problem
+        return _CONTROL.sub(" ", said)  # names out of strangers' files may hold line breaks and worse
 
 
 class BadInputError(MarkupmillError):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from rendering.assets import katex_css
+from rendering.pictures import PictureFolder, PictureSource
 from rendering.tailwind import tailwind_for
 
 CDN_HOSTS: Final = frozenset({"cdn.jsdelivr.net", "unpkg.com", "www.unpkg.com", "cdnjs.cloudflare.com"})
@@ -47,10 +48,13 @@ class Answer:
     warning: str = ""
 
 
-def answer(url: str, resource_type: str, markup: str, pictures: Literal["palette", "grey"]) -> Answer:
-    """The answer to a request of a page with this markup. `resource_type` is the DevTools protocol's."""
+def answer(url: str, resource_type: str, markup: str, pictures: PictureSource, font: str = "") -> Answer:
+    """The answer to a request of a page with this markup. `resource_type` is the DevTools protocol's.
+
+    `font` takes the place of the system's own font, which Tailwind asks for first.
+    """
     if resource_type == "Stylesheet":
-        return _style_sheet(url, markup)
+        return _style_sheet(url, markup, font)
     if resource_type == "Image":
         return Answer("image/svg+xml", placeholder_svg(url, pictures), "pictures replaced by placeholders")
     return Answer(warning=f"left out: {resource_type.lower()} {_shown(url)}")
@@ -67,9 +71,13 @@ def placeholder_size(url: str) -> tuple[int, int]:
     return DEFAULT_PICTURE_PX
 
 
-def placeholder_svg(url: str, pictures: Literal["palette", "grey"]) -> bytes:
-    """A picture of one colour, the same for the same address: nothing to decode, whatever its size."""
+def placeholder_svg(url: str, pictures: PictureSource) -> bytes:
+    """A picture of the size asked for, the same for the same address: of one colour, or out of a folder."""
     width_px, height_px = placeholder_size(url)
+    if isinstance(pictures, PictureFolder):
+        if svg := pictures.svg(url, width_px, height_px):
+            return svg
+        pictures = "palette"
     digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest()
     color = GREY if pictures == "grey" else PALETTE[digest[0] % len(PALETTE)]
     return (
@@ -78,14 +86,17 @@ def placeholder_svg(url: str, pictures: Literal["palette", "grey"]) -> bytes:
     ).encode()
 
 
-def _style_sheet(url: str, markup: str) -> Answer:
+def _style_sheet(url: str, markup: str, font: str) -> Answer:
     parts = urlsplit(url)
     if parts.hostname in CDN_HOSTS:
         if found := _TAILWIND.search(parts.path):
             version = found[1] or ""
             if version.split(".")[0] in {"2", ""}:
                 other = "" if version == "2.2.19" else f"Tailwind {version or '(no version)'} answered with 2.2.19"
-                return Answer("text/css", tailwind_for(markup).encode(), other)
+                css = tailwind_for(markup)
+                if font:
+                    css = css.replace("ui-sans-serif,system-ui", f'"{font}",ui-sans-serif,system-ui')
+                return Answer("text/css", css.encode(), other)
         elif _KATEX.search(parts.path):
             return Answer("text/css", katex_css().encode())
     return Answer(warning=f"style sheet not known, left out: {_shown(url)}")

@@ -3,8 +3,9 @@
     with Renderer() as renderer:
         [picture] = renderer.render(["<h1>Hello</h1>"], RenderSpec(kind="page"))
 
-Markup is hostile: no script runs, nothing is fetched, and time, pixels, elements and bytes are capped. A markup that
-gives no picture is a `RenderFailure` with its reason, and its neighbours are unharmed.
+Markup is hostile: no script runs (but with `scripts`, for pages of one's own), nothing is fetched, and time, pixels,
+elements and bytes are capped. A markup that gives no picture is a `RenderFailure` with its reason, and its neighbours
+are unharmed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import threading
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
@@ -25,17 +27,22 @@ from rendering.capture import Outcome, capture_page, capture_sheet, capture_tabl
 from rendering.chromium import find_chromium, launch_flags
 from rendering.document import is_plain_table, n_tags
 from rendering.katex import KatexError, shared_katex
+from rendering.pictures import PictureFolder
 from rendering.result import Rendered, RenderFailure
 from rendering.scheduling import Scheduler, TabCrashedError, TabTimeoutError
 from rendering.spec import MarkupKind, RenderSpec
+from rendering.tab import BrokenPageError, Form, NavigatedError
 
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 """Raise it when the same markup gives other pixels because this package's code changed."""
 
 SHEET_SIZE: Final = {"formula": 100, "table": 30}
+SHEET_VIEWPORT_PX: Final = 1280
 CLOSE_TIMEOUT_S: Final = 15.0
+MAX_DETAIL_CHARS: Final = 200
 
 T = TypeVar("T")
+_Job = tuple[str, RenderSpec]
 _Make = Callable[[Scheduler], Coroutine[Any, Any, T]]
 
 
@@ -62,23 +69,25 @@ class Renderer:
         """
         self._running().call(lambda scheduler: scheduler.start())
 
-    def render(self, markups: Sequence[str], spec: RenderSpec) -> list[Rendered | RenderFailure]:
-        """Pictures of `markups` in their order, or why there is none.
+    def render(self, markups: Sequence[str], spec: RenderSpec | Sequence[RenderSpec]) -> list[Rendered | RenderFailure]:
+        """Pictures of `markups` in their order, or why there is none. `spec` is that of all, or one for each.
 
         Raises:
             RenderingError: the machinery cannot work (no Chromium, no assets). Never for what a markup says.
         """
-        outcomes: list[Outcome | None] = [_refusal(markup, spec) for markup in markups]
-        todo = {index: markup for index, markup in enumerate(markups) if outcomes[index] is None}
-        if spec.kind == "formula":
-            for (index, _), made in zip(todo.copy().items(), shared_katex().to_html(list(todo.values())), strict=True):
-                if isinstance(made, KatexError):
-                    outcomes[index] = RenderFailure("katex_error", made.message)
-                    del todo[index]
-                else:
-                    todo[index] = made
+        specs = [spec] * len(markups) if isinstance(spec, RenderSpec) else list(spec)
+        outcomes: list[Outcome | None] = [_refusal(*job) for job in zip(markups, specs, strict=True)]
+        todo = {index: (markups[index], specs[index]) for index, outcome in enumerate(outcomes) if outcome is None}
+        formulas = [index for index, job in todo.items() if job[1].kind == "formula"]
+        html = shared_katex().to_html([markups[index] for index in formulas]) if formulas else []
+        for index, made in zip(formulas, html, strict=True):
+            if isinstance(made, KatexError):
+                outcomes[index] = RenderFailure("katex_error", made.message)
+                del todo[index]
+            else:
+                todo[index] = (made, specs[index])
         if todo:
-            rendered = self._running().call(lambda scheduler: _render_all(scheduler, todo, spec))
+            rendered = self._running().call(lambda scheduler: _render_all(scheduler, todo))
             for index, outcome in rendered.items():
                 outcomes[index] = outcome
         return [outcome if outcome is not None else RenderFailure("crashed", "no answer") for outcome in outcomes]
@@ -117,7 +126,10 @@ def fingerprint(spec: RenderSpec) -> str:
         BrowserNotFoundError, AssetsMissingError: there is nothing to name.
     """
     require_assets()
-    parts = [CODE_VERSION, find_chromium().version, launch_flags(), assets_fingerprint(), asdict(spec)]
+    told = asdict(spec)
+    if isinstance(spec.pictures, PictureFolder):  # what is in it, not where it lies
+        told["pictures"] = spec.pictures.sha256
+    parts = [CODE_VERSION, find_chromium().version, launch_flags(), assets_fingerprint(), told]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -157,16 +169,23 @@ class _Engine:
                 self._loop.close()
 
 
-async def _render_all(scheduler: Scheduler, todo: dict[int, str], spec: RenderSpec) -> dict[int, Outcome]:
-    singles = [
-        index for index, markup in todo.items() if spec.kind != "formula" and not _fits_a_sheet(markup, spec.kind)
+async def _render_all(scheduler: Scheduler, todo: dict[int, _Job]) -> dict[int, Outcome]:
+    singles, groups = [], defaultdict(list)
+    for index, (markup, spec) in todo.items():
+        if spec.kind == "formula" or _fits_a_sheet(markup, spec):
+            groups[_shared(spec)].append(index)
+        else:
+            singles.append(index)
+    # Neighbours of one form: a tab is re-shaped as seldom as can be.
+    singles.sort(key=lambda index: _form(todo[index][1]))
+    sheets = [
+        indices[at : at + SHEET_SIZE[kind]]
+        for (kind, *_), indices in sorted(groups.items())
+        for at in range(0, len(indices), SHEET_SIZE[kind])
     ]
-    together = sorted(todo.keys() - set(singles))
-    size = SHEET_SIZE.get(spec.kind, 1)
-    sheets = [together[at : at + size] for at in range(0, len(together), size)]
     parts = await asyncio.gather(
-        *(_single(scheduler, index, todo[index], spec) for index in singles),
-        *(_sheet(scheduler, {index: todo[index] for index in sheet}, spec) for sheet in sheets),
+        *(_single(scheduler, index, *todo[index]) for index in singles),
+        *(_sheet(scheduler, {index: todo[index] for index in sheet}) for sheet in sheets),
     )
     return {index: outcome for part in parts for index, outcome in part.items()}
 
@@ -174,35 +193,48 @@ async def _render_all(scheduler: Scheduler, todo: dict[int, str], spec: RenderSp
 async def _single(scheduler: Scheduler, index: int, markup: str, spec: RenderSpec) -> dict[int, Outcome]:
     capture = capture_page if spec.kind == "page" else capture_table
     try:
-        form = (spec.width_px, spec.scale)
-        return {index: await scheduler.run(lambda tab: capture(tab, markup, spec), form, spec.timeout_s)}
+        return {index: await scheduler.run(lambda tab: capture(tab, markup, spec), _form(spec), spec.timeout_s)}
+    except BrokenPageError as error:
+        return {index: RenderFailure("crashed", f"its scripts broke it: {error}"[:MAX_DETAIL_CHARS])}
+    except NavigatedError:
+        return {index: RenderFailure("navigated", "the page went to another address")}
     except TabTimeoutError:
         return {index: RenderFailure("timeout", f"not done in {spec.timeout_s:g} s")}
     except TabCrashedError as error:
         return {index: RenderFailure("crashed", str(error))}
 
 
-async def _sheet(scheduler: Scheduler, todo: dict[int, str], spec: RenderSpec) -> dict[int, Outcome]:
-    """A sheet; where it breaks, its halves: one markup's fault costs its neighbours a further try and no more."""
-    markups = list(todo.values())
-    form = (spec.width_px, spec.scale)
+async def _sheet(scheduler: Scheduler, todo: dict[int, _Job]) -> dict[int, Outcome]:
+    """A sheet; where it breaks, one by one: one markup's fault costs its neighbours a further try and no more."""
+    markups, specs = [markup for markup, _ in todo.values()], [spec for _, spec in todo.values()]
+    form = Form(SHEET_VIEWPORT_PX, specs[0].scale)
     try:
-        cut = await scheduler.run(lambda tab: capture_sheet(tab, markups, spec), form, spec.timeout_s)
+        cut = await scheduler.run(
+            lambda tab: capture_sheet(tab, markups, specs), form, specs[0].timeout_s, again=len(todo) == 1
+        )
     except (TabTimeoutError, TabCrashedError) as error:
         if len(todo) == 1:
             timed_out = isinstance(error, TabTimeoutError)
             return dict.fromkeys(todo, RenderFailure("timeout" if timed_out else "crashed", str(error)))
-        indices = list(todo)
-        halves = (indices[: len(indices) // 2], indices[len(indices) // 2 :])
-        parts = [await _sheet(scheduler, {index: todo[index] for index in half}, spec) for half in halves]
+        parts = await asyncio.gather(*(_sheet(scheduler, {index: job}) for index, job in todo.items()))
         return {index: outcome for part in parts for index, outcome in part.items()}
     done = {index: outcome for index, outcome in zip(todo, cut, strict=True) if outcome is not None}
-    late = {index: markup for index, markup in todo.items() if index not in done}
-    return done | (await _sheet(scheduler, late, spec) if late else {})
+    late = {index: job for index, job in todo.items() if index not in done}
+    return done | (await _sheet(scheduler, late) if late else {})
 
 
-def _fits_a_sheet(markup: str, kind: MarkupKind) -> bool:
-    return kind == "table" and is_plain_table(markup)
+def _form(spec: RenderSpec) -> Form:
+    return Form(spec.width_px, spec.scale, spec.color_scheme if spec.kind == "page" else "light", spec.scripts)
+
+
+def _shared(spec: RenderSpec) -> tuple[MarkupKind, float, int, int, float]:
+    """What all markups of a sheet have in common; the rest is each cell's own."""
+    return spec.kind, spec.scale, spec.max_height_px, spec.max_nodes, spec.timeout_s
+
+
+def _fits_a_sheet(markup: str, spec: RenderSpec) -> bool:
+    # Where scripts run, `onerror` and the like could reach the neighbours.
+    return spec.kind == "table" and not spec.scripts and is_plain_table(markup)
 
 
 def _refusal(markup: str, spec: RenderSpec) -> RenderFailure | None:

@@ -11,13 +11,19 @@ FailureReason = Literal["blank", "cut_off", "over_cap", "timeout", "katex_error"
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in picture pixels, of the element `name` (a tag name)."""
+    """A rectangle in picture pixels, of the element `name` (a tag name, or `background` for a picture behind others).
+
+    A box with a `text` is a line of it as laid out (white space as in the markup); one without is a picture's.
+    Boxes of the same `block` belong to one paragraph, in reading order; -1 where that is not told.
+    """
 
     name: str
     x_px: float
     y_px: float
     width_px: float
     height_px: float
+    text: str = ""
+    block: int = -1
 
 
 @dataclass(frozen=True)

@@ -11,34 +11,63 @@ import base64
 from collections.abc import Coroutine
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from rendering.document import CONTENT_POLICY, ORIGIN
+from rendering.document import CONTENT_POLICY, ORIGIN, SCRIPTS_POLICY
 from rendering.network import answer
+from rendering.pictures import PictureFolder
+from rendering.spec import RenderSpec
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, CDPSession, Page
 
 SCRIPTS_DIR: Final = Path(__file__).parent / "scripts"
+VIEWPORT_HEIGHT_PX: Final = 720
+NO_DATAGRAMS: Final = (
+    "for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport']) delete self[name];"
+)
+"""Run in every frame before its own scripts: what can send beside the requests that are answered here is taken away."""
+MAX_WARNINGS: Final = 20
+"""A page can name style sheets by the ten thousand; a sample has no use for all their addresses."""
+
+
+class Form(NamedTuple):
+    """What a page is shaped to before a document is put into it."""
+
+    width_px: int
+    scale: float
+    color_scheme: Literal["light", "dark"] = "light"
+    scripts: bool = False
+
+
+class NavigatedError(Exception):
+    """The page went, or tried to go, to another address: what is seen may not be its own."""
+
+
+class BrokenPageError(Exception):
+    """The page's own scripts left it in a state that cannot be measured."""
 
 
 class Tab:
     """A page with its own context. `gone` is done when the page crashed or its browser went away."""
 
-    def __init__(self, context: BrowserContext, page: Page, session: CDPSession) -> None:
-        viewport = page.viewport_size
-        self._viewport_px = (viewport["width"], viewport["height"]) if viewport else (0, 0)
+    def __init__(self, context: BrowserContext, page: Page, session: CDPSession, *, scripts: bool) -> None:
+        self._viewport_px = (0, 0)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.n_renders = 0
         self.sheet: object = None
         self._context = context
         self._session = session
+        self._scripts = scripts
+        self._main_frame = ""
+        self._world: int | None = None
+        self._left = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._n_loads = 0
         self._url = ""
         self._document: str | None = None
         self._markup = ""
-        self._pictures: Literal["palette", "grey"] = "palette"
+        self._spec: RenderSpec | None = None
         self._warnings: set[str] = set()
         self._loaded: dict[str, asyncio.Event] = {}
         page.on("crash", lambda _: self.mark_gone())
@@ -46,17 +75,22 @@ class Tab:
         page.on("dialog", lambda dialog: self._in_background(dialog.dismiss()))
         session.on("Fetch.requestPaused", lambda event: self._in_background(self._answer(event)))
         session.on("Page.lifecycleEvent", self._note_lifecycle)
+        session.on("Page.frameNavigated", self._note_navigation)
 
     @classmethod
-    async def open(cls, context: BrowserContext) -> Tab:
-        """A tab in `context` whose every request is answered here."""
+    async def open(cls, context: BrowserContext, form: Form) -> Tab:
+        """A tab in `context` of this form whose every request is answered here."""
         page = await context.new_page()
         session = await context.new_cdp_session(page)
-        tab = cls(context, page, session)
+        tab = cls(context, page, session, scripts=form.scripts)
         await session.send("Page.enable")
+        tab._main_frame = (await session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         await session.send("Page.setLifecycleEventsEnabled", {"enabled": True})
         await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
         await session.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
+        if form.scripts:
+            await session.send("Page.addScriptToEvaluateOnNewDocument", {"source": NO_DATAGRAMS})
+        await tab.reshape(form)
         return tab
 
     def mark_gone(self) -> None:
@@ -68,41 +102,105 @@ class Tab:
         """Close the page and its context."""
         await self._context.close()
 
-    async def load(self, document: str, markup: str, pictures: Literal["palette", "grey"]) -> str:
-        """Show `document` until its load event; returns its address. `markup` tells the styles it needs."""
+    async def reshape(self, form: Form) -> None:
+        """Give the page another viewport width, scale and colour scheme: cheaper than another page."""
+        self.sheet = None
+        self._viewport_px = (form.width_px, VIEWPORT_HEIGHT_PX)
+        await self._session.send(
+            "Emulation.setDeviceMetricsOverride",
+            {
+                "width": form.width_px,
+                "height": VIEWPORT_HEIGHT_PX,
+                "deviceScaleFactor": form.scale,
+                "mobile": False,
+            },
+        )
+        features = {"prefers-color-scheme": form.color_scheme, "prefers-reduced-motion": "reduce"}
+        await self._session.send(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": name, "value": value} for name, value in features.items()]},
+        )
+
+    async def load(self, document: str, markup: str, spec: RenderSpec) -> None:
+        """Show `document` until its load event. `markup` tells the styles it needs.
+
+        Raises:
+            NavigatedError: it has gone elsewhere.
+        """
         self.sheet = None
         self._n_loads += 1
         self._url = f"{ORIGIN}?{self._n_loads}"
-        self._document, self._markup, self._pictures = document, markup, pictures
+        self._document, self._markup, self._spec = document, markup, spec
         self._warnings.clear()
         self._loaded.clear()
+        self._left = False
         begun = await self._session.send("Page.navigate", {"url": self._url})
-        if "loaderId" in begun:
+        if "loaderId" in begun and not self._left:
             await self._load_event(begun["loaderId"]).wait()
-        return self._url
+        if self._scripts:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait until what scripts asked for is there and shown, then stop them: what is measured is what is taken."""
+        # A world of our own: in it, no script of the page has put anything in the place of the DOM's functions.
+        world = await self._in_page("Page.createIsolatedWorld", {"frameId": self._main_frame})
+        self._world = world["executionContextId"]
+        while await self.evaluate("settle") or self._tasks:
+            pass
+        await self._in_page("Emulation.setScriptExecutionDisabled", {"value": True})
+
+    async def _in_page(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Ask the page something.
+
+        Raises:
+            NavigatedError: it has left the document, or tried to.
+            playwright.async_api.Error: no answer will come.
+        """
+        from playwright.async_api import Error  # heavy, and loaded by now
+
+        try:
+            told = await self._session.send(method, parameters)
+        except Error as error:
+            if self._left and not self.gone.done():
+                raise NavigatedError from error
+            raise
+        if self._left:
+            raise NavigatedError
+        return told
 
     async def evaluate(self, script: str, *arguments: str) -> Any:
-        """Call the function in `scripts/<script>.js`; the arguments are JSON texts."""
-        told = await self._session.send(
+        """Call the function in `scripts/<script>.js`; the arguments are JSON texts.
+
+        Raises:
+            BrokenPageError, NavigatedError: what the page did.
+            RuntimeError: it is our script that fails.
+        """
+        world = {} if self._world is None else {"contextId": self._world}
+        told = await self._in_page(
             "Runtime.evaluate",
-            {"expression": f"({_script(script)})({','.join(arguments)})", "returnByValue": True, "awaitPromise": True},
+            {
+                "expression": f"({_script(script)})({','.join(arguments)})",
+                "returnByValue": True,
+                "awaitPromise": True,
+                **world,
+            },
         )
         if "exceptionDetails" in told:
             text = told["exceptionDetails"].get("exception", {}).get("description", "no description")
-            raise RuntimeError(f"{script}.js: {text}")
+            raise BrokenPageError(text.splitlines()[0]) if self._scripts else RuntimeError(f"{script}.js: {text}")
         return told["result"].get("value")
 
-    async def screenshot(self, width_px: int, height_px: int, scale: float) -> bytes:
-        """PNG of the top left `width_px` x `height_px` CSS pixels, `scale` picture pixels for each."""
+    async def screenshot(self, width_px: int, height_px: int) -> bytes:
+        """PNG of the top left `width_px` x `height_px` CSS pixels, at the scale of the tab's form."""
         # A capture beyond the viewport lays the page out twice more, for the larger size and back.
         fits = width_px <= self._viewport_px[0] and height_px <= self._viewport_px[1]
-        taken = await self._session.send(
+        taken = await self._in_page(
             "Page.captureScreenshot",
             {
                 "format": "png",
                 "optimizeForSpeed": True,
                 "captureBeyondViewport": not fits,
-                "clip": {"x": 0, "y": 0, "width": width_px, "height": height_px, "scale": scale},
+                "clip": {"x": 0, "y": 0, "width": width_px, "height": height_px, "scale": 1},
             },
         )
         return base64.b64decode(taken["data"])
@@ -110,7 +208,9 @@ class Tab:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was left out or replaced since the last load, in an order that does not depend on time."""
-        return tuple(sorted(self._warnings))
+        told = sorted(self._warnings)
+        n_more = len(told) - MAX_WARNINGS
+        return (*told[:MAX_WARNINGS], f"and {n_more} more") if n_more > 0 else tuple(told)
 
     def _load_event(self, loader_id: str) -> asyncio.Event:
         return self._loaded.setdefault(loader_id, asyncio.Event())
@@ -118,6 +218,17 @@ class Tab:
     def _note_lifecycle(self, event: dict[str, Any]) -> None:
         if event["name"] == "load":
             self._load_event(event["loaderId"]).set()
+
+    def _note_navigation(self, event: dict[str, Any]) -> None:
+        frame = event["frame"]
+        if frame["id"] == self._main_frame and frame["url"] != self._url:
+            self._note_leaving()
+
+    def _note_leaving(self) -> None:
+        """The document's load event may never come now."""
+        self._left = True
+        for event in self._loaded.values():
+            event.set()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -136,7 +247,17 @@ class Tab:
             document, self._document = self._document, None
             await self._fulfill(request_id, "text/html; charset=utf-8", document.encode("utf-8", "replace"))
             return
-        reply = answer(url, kind, self._markup, self._pictures)
+        if kind == "Document" and event["frameId"] == self._main_frame:
+            # It stays where it is: with 204 (No Content) nothing takes a document's place.
+            self._note_leaving()
+            await self._session.send("Fetch.fulfillRequest", {"requestId": request_id, "responseCode": 204})
+            return
+        assert self._spec is not None
+        pictures, font = self._spec.pictures, self._spec.font
+        if kind == "Image" and isinstance(pictures, PictureFolder):  # it is decoded and made small: not in the loop
+            reply = await asyncio.to_thread(answer, url, kind, self._markup, pictures, font)
+        else:
+            reply = answer(url, kind, self._markup, pictures, font)
         if reply.warning:
             self._warnings.add(reply.warning)
         if reply.body is None:
@@ -147,7 +268,7 @@ class Tab:
     async def _fulfill(self, request_id: str, content_type: str, body: bytes) -> None:
         headers = {"Content-Type": content_type, "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
         if content_type.startswith("text/html"):
-            headers["Content-Security-Policy"] = CONTENT_POLICY
+            headers["Content-Security-Policy"] = SCRIPTS_POLICY if self._scripts else CONTENT_POLICY
         await self._session.send(
             "Fetch.fulfillRequest",
             {

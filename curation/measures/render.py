@@ -1,23 +1,23 @@
-"""`render`: how close the re-rendered target is to the picture that the sample has."""
+"""`render`: how well the target, rendered again, reproduces the picture that the sample has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import pyarrow as pa
-from PIL import Image
 
 from curation.browser import shared_renderer
 from curation.stage import Batch, Outcome, Worker
-from curation.stages.rendered import render_texts
-from rendering.compare.ssim import similarity
-from rendering.pixels import ImageFault
+from curation.stages.rendered import KIND_OF_TASK
+from rendering.compare.comparison import Comparison, compare, spec_like
+from rendering.compare.reading import reader_version
+from rendering.pixels import DecodedImage, ImageFault
 from rendering.renderer import Renderer
-from rendering.result import Rendered
+from rendering.result import Rendered, RenderFailure
+from rendering.spec import MarkupKind, RenderSpec
 
 SIMILARITY_DECIMALS: Final = 4
 """What the measure reproduces across machines of different vector units."""
@@ -25,48 +25,64 @@ SIMILARITY_DECIMALS: Final = 4
 
 @dataclass(frozen=True)
 class RenderBack:
-    """Renders `text` again and compares it with `image`.
+    """Renders `text` again, pages as wide as their picture, and compares it with `image`.
 
-    Adds `render_similarity` (float32 in [0, 1], see `rendering.compare.ssim.similarity`; null where there is no
-    render), `blank`, `cutoff` (bool), and `render_failure` (the reason, or null).
+    Adds `render_similarity` (float32 in [0, 1]: the score of `rendering.compare.comparison.compare` for the task; null
+    where there is no render or no picture), of its parts `render_text` and `render_color` (float32, null where the task
+    comparison has no such part), `blank`, `cutoff` (bool), and `render_failure` (the reason, or null).
     """
 
     name: ClassVar[str] = "render"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = pa.schema(
         [
             ("render_similarity", pa.float32()),
+            ("render_text", pa.float32()),
+            ("render_color", pa.float32()),
             ("blank", pa.bool_()),
             ("cutoff", pa.bool_()),
             ("render_failure", pa.string()),
         ]
     )
     fingerprint: str
+    reader: str = reader_version()
+    """What reads the pictures' text: part of the key, as the fingerprint is."""
 
     @contextmanager
     def open(self) -> Iterator[Worker]:
-        """Start, or join, the process's browser."""
+        """Start, or join, the process's browser. The reader opens with the first picture that has to be read."""
         with shared_renderer() as renderer:
             yield lambda batch: _measure(renderer, batch)
 
 
 def _measure(renderer: Renderer, batch: Batch) -> Outcome:
-    table = batch.table
-    results = render_texts(renderer, table.column("task").to_pylist(), table.column("text").to_pylist())
-    similarities: list[float | None] = []
-    for result, picture in zip(results, batch.images, strict=True):
-        if isinstance(result, Rendered) and not isinstance(picture, ImageFault):
-            with Image.open(BytesIO(result.png)) as again:
-                similarities.append(round(similarity(picture, again.convert("RGB")), SIMILARITY_DECIMALS))
-        else:
-            similarities.append(None)
-    failures: list[Any] = [None if isinstance(result, Rendered) else result.reason for result in results]
+    kinds = [KIND_OF_TASK[task] for task in batch.table.column("task").to_pylist()]
+    specs = [_spec(picture, kind) for picture, kind in zip(batch.images, kinds, strict=True)]
+    results = renderer.render(batch.table.column("text").to_pylist(), specs)
+    told = [_compared(*row) for row in zip(batch.images, results, kinds, strict=True)]
+    failures = [result.reason if isinstance(result, RenderFailure) else None for result in results]
     return Outcome(
         {
-            "render_similarity": pa.array(similarities, pa.float32()),
+            "render_similarity": _rounded([one.score if one else None for one in told]),
+            "render_text": _rounded([one.parts.get("text") if one else None for one in told]),
+            "render_color": _rounded([one.parts.get("color") if one else None for one in told]),
             "blank": pa.array([reason == "blank" for reason in failures], pa.bool_()),
             "cutoff": pa.array([reason == "cut_off" for reason in failures], pa.bool_()),
             "render_failure": pa.array(failures, pa.string()),
         },
-        [None] * table.num_rows,
+        [None] * batch.table.num_rows,
     )
+
+
+def _spec(picture: DecodedImage, kind: MarkupKind) -> RenderSpec:
+    return RenderSpec(kind=kind) if isinstance(picture, ImageFault) else spec_like(picture, kind)
+
+
+def _compared(picture: DecodedImage, result: Rendered | RenderFailure, kind: MarkupKind) -> Comparison | None:
+    if isinstance(picture, ImageFault) or isinstance(result, RenderFailure):
+        return None
+    return compare(picture, result, kind)
+
+
+def _rounded(values: list[float | None]) -> pa.Array:
+    return pa.array([None if value is None else round(value, SIMILARITY_DECIMALS) for value in values], pa.float32())

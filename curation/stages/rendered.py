@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import pyarrow as pa
 
 from curation.browser import shared_renderer
+from curation.keys import canonical_json
 from curation.reasons import Reason, Reject
 from curation.sample import IMAGE_TYPE, SAMPLE_SCHEMA
 from curation.stage import Batch, Outcome, Worker
 from curation.stages.images import IMAGE_FIELDS, image_columns
+from rendering.pictures import PictureSource
+from rendering.profiles import profile_named
 from rendering.renderer import Renderer
 from rendering.result import Rendered, RenderFailure
 from rendering.spec import MarkupKind, RenderSpec
+from rendering.variation import finish, lineage_of, render_varied, vary
 
 KIND_OF_TASK: Final[dict[str, MarkupKind]] = {
     "page_to_html": "page",
@@ -28,53 +32,60 @@ KIND_OF_TASK: Final[dict[str, MarkupKind]] = {
 
 @dataclass(frozen=True)
 class RenderTarget:
-    """Renders each row's `text`; a render that fails is a reject.
+    """Renders each row's `text`, varied by its id as `profile` says; a render that fails is a reject.
 
-    `fingerprint` names Chromium, fonts, assets and their versions (`rendering.renderer.fingerprint`).
+    `fingerprint` names all that pixels depend on: Chromium, fonts, assets, the profile, their versions
+    (`rendering.renderer.fingerprint`, `rendering.variation.profile_fingerprint`).
     """
 
     name: ClassVar[str] = "render_target"
-    version: ClassVar[int] = 1
-    adds: ClassVar[pa.Schema] = pa.schema([SAMPLE_SCHEMA.field(name) for name in ("image", *IMAGE_FIELDS, "warnings")])
+    version: ClassVar[int] = 2
+    adds: ClassVar[pa.Schema] = pa.schema(
+        [SAMPLE_SCHEMA.field(name) for name in ("image", *IMAGE_FIELDS, "lineage", "warnings")]
+    )
     fingerprint: str
+    profile: str = "plain"
+    seed: int = 42
+    pictures: PictureSource = "palette"
 
     @contextmanager
     def open(self) -> Iterator[Worker]:
         """Start, or join, the process's browser."""
         with shared_renderer() as renderer:
-            yield lambda batch: _render(renderer, batch)
+            yield lambda batch: self._render(renderer, batch)
+
+    def _render(self, renderer: Renderer, batch: Batch) -> Outcome:
+        columns = {name: batch.table.column(name).to_pylist() for name in ("id", "task", "text", "lineage", "warnings")}
+        profile = profile_named(self.profile)
+        bases = [RenderSpec(KIND_OF_TASK[task], pictures=self.pictures) for task in columns["task"]]
+        variations = [
+            vary(profile, base, id_, self.seed, text)
+            for base, id_, text in zip(bases, columns["id"], columns["text"], strict=True)
+        ]
+        results = render_varied(renderer, columns["text"], variations, bases)
+        rejects: list[Reject | None] = []
+        files: list[bytes | None] = []
+        sizes: list[tuple[int, int] | None] = []
+        for row, (result, variation) in enumerate(results):
+            if isinstance(result, RenderFailure):
+                rejects.append(Reject(Reason(f"render_{result.reason}"), result.detail))
+                files.append(None)
+                sizes.append(None)
+                continue
+            picture = finish(result, variation)
+            rejects.append(None)
+            files.append(picture.data)
+            sizes.append((picture.width_px, picture.height_px))
+            columns["warnings"][row].extend(result.warnings)
+            known = json.loads(columns["lineage"][row] or "{}")
+            columns["lineage"][row] = canonical_json({**known, "render": lineage_of(profile, self.seed, variation)})
+        made = image_columns("rendered", files, sizes)
+        made["image"] = pa.array([{"bytes": data, "path": None} if data else None for data in files], IMAGE_TYPE)
+        made["lineage"] = pa.array(columns["lineage"], pa.string())
+        made["warnings"] = pa.array(columns["warnings"], pa.list_(pa.string()))
+        return Outcome(made, rejects)
 
 
 def render_texts(renderer: Renderer, tasks: list[str], texts: list[str]) -> list[Rendered | RenderFailure]:
-    """Render targets of mixed tasks, in order."""
-    by_task: dict[str, list[int]] = defaultdict(list)
-    for index, task in enumerate(tasks):
-        by_task[task].append(index)
-    results: list[Any] = [None] * len(tasks)
-    for task, indices in by_task.items():
-        spec = RenderSpec(kind=KIND_OF_TASK[task])
-        for index, result in zip(indices, renderer.render([texts[i] for i in indices], spec), strict=True):
-            results[index] = result
-    return results
-
-
-def _render(renderer: Renderer, batch: Batch) -> Outcome:
-    warnings = batch.table.column("warnings").to_pylist()
-    results = render_texts(renderer, batch.table.column("task").to_pylist(), batch.table.column("text").to_pylist())
-    rejects: list[Reject | None] = []
-    images: list[dict[str, Any] | None] = []
-    sizes: list[tuple[int, int] | None] = []
-    for result, row_warnings in zip(results, warnings, strict=True):
-        if isinstance(result, Rendered):
-            rejects.append(None)
-            images.append({"bytes": result.png, "path": None})
-            sizes.append((result.width_px, result.height_px))
-            row_warnings.extend(result.warnings)
-        else:
-            rejects.append(Reject(Reason(f"render_{result.reason}"), result.detail))
-            images.append(None)
-            sizes.append(None)
-    columns = image_columns("rendered", [image["bytes"] if image else None for image in images], sizes)
-    columns["image"] = pa.array(images, IMAGE_TYPE)
-    columns["warnings"] = pa.array(warnings, pa.list_(pa.string()))
-    return Outcome(columns, rejects)
+    """Render targets of mixed tasks, in order, plain."""
+    return renderer.render(texts, [RenderSpec(KIND_OF_TASK[task]) for task in tasks])

@@ -1,9 +1,42 @@
-// Run once a page has loaded: ends animations, then tells sizes and where the text stands.
+// Run once a page has loaded: ends animations, then tells sizes, where the text stands line by line, and where pictures are.
 // Names come from prototypes because elements of a hostile page can take the place of `document.<name>`.
 (maxBoxes) => {
   const call = (type, name, target, ...args) => type.prototype[name].call(target, ...args);
   const read = (type, name, target) => Object.getOwnPropertyDescriptor(type.prototype, name).get.call(target);
   const fonts = read(Document, "fonts", document);
+  const PICTURES = "img,video,iframe,embed,object,canvas,input[type=image]";
+  const NO_TEXT = new Set(["hidden", "checkbox", "radio", "color", "range", "file", "image", "password"]);
+  const blockOf = (element) => {
+    // What a paragraph's text is told apart by: the nearest ancestor that is not part of a line.
+    for (let at = element; at instanceof Element; at = read(Node, "parentNode", at)) {
+      if (!/^(inline|contents)$/.test(getComputedStyle(at).display)) return at;
+    }
+    return null;
+  };
+  const linesOf = (node, range) => {
+    // A text's boxes, one for each line as laid out, and what stands in each. Where a line ends is searched by
+    // halves: the longest part from its start that has one box.
+    const boxesOf = (start, end) => {
+      range.setStart(node, start);
+      range.setEnd(node, end);
+      return [...range.getClientRects()].filter((box) => box.width > 0 && box.height > 0);
+    };
+    const all = boxesOf(0, node.length);
+    if (all.length < 2) return all.map((box) => [box, node.data]);
+    const lines = [];
+    let start = 0;
+    for (const box of all) {
+      let [fits, over] = [start, node.length + 1];
+      while (over - fits > 1) {
+        const middle = (fits + over) >> 1;
+        if (boxesOf(start, middle).length < 2) fits = middle;
+        else over = middle;
+      }
+      lines.push([box, node.data.slice(start, fits)]);
+      start = fits;
+    }
+    return lines;
+  };
   const layOutAfresh = (root) => {
     // Styles that arrive after a first layout leave traces in it (underlines of generated quotes): what is shown must
     // not depend on when they came.
@@ -26,22 +59,51 @@
       if (endTime === Infinity || !animation.playbackRate) animation.cancel();
       else animation.finish();
     }
+    for (const marquee of call(Document, "querySelectorAll", document, "marquee")) {
+      // Its animation is not among the document's. Put in anew, and stopped before a first frame, it stands still.
+      call(Node, "insertBefore", read(Node, "parentNode", marquee), marquee, read(Node, "nextSibling", marquee));
+      call(HTMLMarqueeElement, "stop", marquee);
+    }
     const scrolling = read(Document, "scrollingElement", document) || root;
     const boxes = [];
+    const blocks = new Map();
+    const add = (element, box, text) => {
+      if (box.width > 0 && box.height > 0 && boxes.length < maxBoxes) {
+        const block = blockOf(element);
+        if (!blocks.has(block)) blocks.set(block, blocks.size);
+        // A name may be a million letters long, and would be told for every text in it.
+        const name = read(Element, "localName", element).slice(0, 64);
+        boxes.push([name, box.x, box.y, box.width, box.height, text, blocks.get(block)]);
+      }
+    };
     const walker = call(Document, "createTreeWalker", document, root, NodeFilter.SHOW_TEXT);
     const range = call(Document, "createRange", document);
     while (boxes.length < maxBoxes) {
       const node = walker.nextNode();
       if (!node) break;
       if (!node.data.trim()) continue;
-      range.selectNodeContents(node);
-      const box = range.getBoundingClientRect();
-      if (box.width > 0 && box.height > 0) {
-        boxes.push([read(Element, "localName", read(Node, "parentNode", node)), box.x, box.y, box.width, box.height]);
+      const parent = read(Node, "parentNode", node);
+      for (const [box, text] of linesOf(node, range)) add(parent, box, text);
+    }
+    for (const element of call(Document, "querySelectorAll", document, PICTURES)) {
+      add(element, call(Element, "getBoundingClientRect", element), "");
+    }
+    for (const element of call(Document, "querySelectorAll", document, "input,textarea")) {
+      const type = element instanceof HTMLInputElement ? HTMLInputElement : HTMLTextAreaElement;
+      const shown = read(type, "value", element) || read(type, "placeholder", element);
+      if (!NO_TEXT.has(read(type, "type", element)) && shown.trim()) {
+        add(element, call(Element, "getBoundingClientRect", element), shown);
+      }
+    }
+    // Pictures behind text: only who names one in its style can have it.
+    for (const element of call(Document, "querySelectorAll", document, "*")) {
+      if (boxes.length >= maxBoxes) break;
+      if (getComputedStyle(element).backgroundImage.includes("url(")) {
+        const box = call(Element, "getBoundingClientRect", element);
+        boxes.push(["background", box.x, box.y, box.width, box.height, "", -1]);
       }
     }
     return {
-      href: location.href,
       n_nodes: call(Document, "getElementsByTagName", document, "*").length,
       width: read(Element, "scrollWidth", scrolling),
       height: Math.max(read(Element, "scrollHeight", scrolling), read(Element, "scrollHeight", root)),

@@ -1,37 +1,42 @@
 // Fills the sheet with markups, each in a cell of its own at whole pixels, row by row; tells where each cell is.
 // Table markup goes into shadow roots as fragments: it cannot leave its cell, and its styles stay inside.
-(markups, tableCss, widthPx, maxSidePx, maxHeightPx, maxNodes) => {
+// Each has a look: the style of its cell, and for a table the style sheet of its shadow root (else null).
+(markups, looks, widthPx, maxSidePx, maxHeightPx, maxNodes, stepPx) => {
   const stage = document.getElementById("stage");
   stage.replaceChildren();
   stage.style.width = widthPx + "px";
-  let styles = [];
-  if (tableCss !== null) {
-    styles = [new CSSStyleSheet()];
-    styles[0].replaceSync(tableCss);
-  }
-  const cells = markups.map((markup) => {
+  const sheets = new Map();
+  const sheetOf = (css) => {
+    if (!sheets.has(css)) {
+      sheets.set(css, new CSSStyleSheet());
+      sheets.get(css).replaceSync(css);
+    }
+    return sheets.get(css);
+  };
+  const cells = markups.map((markup, index) => {
+    const [cellStyle, tableCss] = looks[index];
     const cell = document.createElement("div");
     const host = document.createElement("div");
-    cell.className = tableCss === null ? "cell nowrap" : "cell";
-    host.className = "markup";
+    cell.className = "cell";
+    cell.style.cssText = cellStyle;
     let root = host;
     if (tableCss !== null) {
       root = host.attachShadow({ mode: "open" });
-      root.adoptedStyleSheets = styles;
+      root.adoptedStyleSheets = [sheetOf(tableCss)];
     }
     root.innerHTML = markup;
     cell.append(host);
     stage.append(cell);
-    return { cell, root, n: root.querySelectorAll("*").length };
+    return { cell, cellStyle, root, n: root.querySelectorAll("*").length };
   });
   // All is measured before anything is moved: one layout for the whole sheet.
   for (const item of cells) {
     const box = item.cell.getBoundingClientRect();
-    item.w = Math.ceil(box.width);
-    item.h = Math.ceil(box.height);
+    item.w = Math.ceil(box.width / stepPx) * stepPx;
+    item.h = Math.ceil(box.height / stepPx) * stepPx;
     item.boxes = [...item.root.querySelectorAll("th,td,caption")].map((element) => {
       const at = element.getBoundingClientRect();
-      return [element.localName, at.x - box.x, at.y - box.y, at.width, at.height];
+      return [element.localName, at.x - box.x, at.y - box.y, at.width, at.height, element.innerText];
     });
   }
   const sheetWidth = Math.max(widthPx, ...cells.map((item) => (item.w <= maxSidePx ? item.w : 0)));
@@ -46,7 +51,7 @@
       placed.push({ state: over || "late", w: item.w, h: item.h, n: item.n });
       continue;
     }
-    item.cell.style.cssText = `left:${x}px;top:${y}px;width:${item.w}px;height:${item.h}px`;
+    item.cell.style.cssText = `${item.cellStyle};max-width:none;left:${x}px;top:${y}px;width:${item.w}px;height:${item.h}px`;
     placed.push({ state: "placed", x, y, w: item.w, h: item.h, boxes: item.boxes });
     x += item.w;
     row = Math.max(row, item.h);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -93,3 +94,56 @@ def test_no_browser_is_left(end: str) -> None:
         while alive(below) and time.monotonic() < began + GRACE_S:
             time.sleep(0.05)
         assert alive(below) == set()
+
+
+POOL = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from flows.lifetime import die_with_parent, hard_exit_on_signals, kill_descendants
+from tests.rendering.test_lifetime import render_for_ever
+with hard_exit_on_signals(kill_descendants):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
+        list(pool.map(render_for_ever, range(2)))
+"""
+"""A build with `--runner processes`, without what is slow to start of it."""
+
+
+def render_for_ever(number: int) -> None:
+    from rendering.renderer import Renderer
+    from rendering.spec import RenderSpec
+
+    with Renderer(1) as renderer:
+        while True:
+            renderer.render([f"<p>{number}"] * 20, RenderSpec("page"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc, which is not here")
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_browser_of_a_pools_workers_is_left(sent: signal.Signals, status: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", POOL], cwd=ROOT, start_new_session=True) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while len(chromiums(below := descendants(process.pid))) < 2:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.3)
+            below |= descendants(process.pid)
+            process.send_signal(sent)
+            began = time.monotonic()
+            assert process.wait(GRACE_S) == status
+        finally:
+            process.kill()
+        while alive(below) and time.monotonic() < began + GRACE_S:
+            time.sleep(0.05)
+        assert alive(below) == set()
+
+
+def chromiums(pids: set[int]) -> set[int]:
+    """Those that show pages: Chromium's own renderers."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
+    return found
