@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import unquote
@@ -17,33 +18,35 @@ import fsspec
 
 from curation.errors import AddressError
 from curation.sources.files import ResolvedAddress, SourceFile, in_source_order, is_listed, shown
+from curation.sources.ranges import RangeFile, Store, fetch
 from curation.sources.remote import first_answer, unreachable
 
 _HUB_ADDRESS: Final = re.compile(
     r"(?P<url>hf://datasets/)?(?P<repo>\w[\w.-]*/\w[\w.-]*)"
-    r"(?:@(?P<revision>refs/(?:convert|pr)/[^/]+|[^/]+))?(?P<folder>/.*)?"
+    r"(?:@(?P<revision>refs/(?:convert|pr)/[^/:]+|[^/:]+))?(?::(?P<config>[^/:]+))?(?P<folder>/.*)?"
 )
-_UNCACHED_READS: Final = {"hf", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "http", "https"}
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_READ_BY_RANGES: Final = {"hf", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "http", "https"}
 
 
 def resolve(address: str, suffixes: Sequence[str]) -> ResolvedAddress:
     """Files with one of `suffixes` (as `.parquet`) behind `address`; a moving Hub revision becomes its commit.
 
     An address is an existing local path, else a URL (`hf://datasets/org/name@revision/folder` too), else
-    `org/name[@revision]` on the Hub. Hidden files and folders are passed over.
+    `org/name[@revision][:config]` on the Hub. Hidden files and folders are passed over.
 
     Raises:
         AddressError: it does not exist, may not be read, cannot be reached, or holds no such file.
     """
-    hub = _HUB_ADDRESS.fullmatch(address)
+    hub = _on_hub(address)
     if address.startswith("file://"):
         found = _resolve_local(unquote(address.removeprefix("file://")))
-    elif "://" in address and not (hub and hub["url"]):
+    elif hub:
+        found = _resolve_hub(address, hub)
+    elif "://" in address:
         found = _resolve_url(address)
     elif address and Path(address).expanduser().exists():
         found = _resolve_local(address)
-    elif hub and (hub["url"] or not hub["folder"]):
-        found = _resolve_hub(address, hub)
     else:
         raise AddressError(f"There is no file or folder {address!r}", "Give a path, a URL, or org/name of the Hub")
     kept = [file for file in found.files if file.name.lower().endswith(tuple(suffixes))]
@@ -54,17 +57,49 @@ def resolve(address: str, suffixes: Sequence[str]) -> ResolvedAddress:
     return ResolvedAddress(address, found.revision, in_source_order(kept))
 
 
-def open_file(path: str) -> BinaryIO:
+def pinned(address: str) -> str:
+    """`address` with a moving revision of the Hub replaced by the commit that it is now; any other as it is.
+
+    Done once at the start of a run, so that all of it reads one commit.
+
+    Raises:
+        AddressError: the dataset or revision does not exist, may not be read, or cannot be reached.
+    """
+    hub = _on_hub(address)
+    if hub is None or _COMMIT.fullmatch(hub["revision"] or ""):
+        return address
+    from curation.sources.hub_dataset import commit_of  # noqa: PLC0415  # its client takes 0.7 s to import
+
+    commit = commit_of(hub["repo"], unquote(hub["revision"] or "main"))
+    config = f":{hub['config']}" if hub["config"] else ""
+    return f"{hub['url'] or ''}{hub['repo']}@{commit}{config}{hub['folder'] or ''}"
+
+
+def open_file(path: str, size_bytes: int | None = None) -> BinaryIO:
     """Open a `SourceFile.path` for reading. Remote files are read by exactly the ranges asked for.
 
-    The default read-ahead of fsspec fetches megabytes of images around a text column.
+    The default read-ahead of fsspec fetches megabytes of images around a text column. `size_bytes`, where known,
+    saves asking for it.
     """
     if "://" not in path:
         return Path(path).open("rb")
-    filesystem, inner = _filesystem(path)
-    protocol = path.partition("://")[0]
-    options = {"cache_type": "none"} if protocol in _UNCACHED_READS else {}
-    return cast("BinaryIO", filesystem.open(inner, "rb", **options))
+    store = store_of(path)
+    if store is None:
+        filesystem, inner = _filesystem(path)
+        return cast("BinaryIO", filesystem.open(inner, "rb"))
+    return cast("BinaryIO", RangeFile(path, store, size_bytes))
+
+
+def store_of(path: str) -> Store | None:
+    """How the bytes of a remote file are asked for; None for files that are near: local, or in memory."""
+    protocol, separator, _ = path.partition("://")
+    if not separator or protocol not in _READ_BY_RANGES:
+        return None
+    if protocol == "hf":
+        from curation.sources.hub_client import HubFile  # noqa: PLC0415  # its client takes 0.7 s to import
+
+        return HubFile.of(path)
+    return FsspecFile(path)
 
 
 def read_beside(path: str, name: str, limit_bytes: int) -> bytes | None:
@@ -78,6 +113,12 @@ def read_beside(path: str, name: str, limit_bytes: int) -> bytes | None:
         if not file.is_file() or file.stat().st_size > limit_bytes:
             return None
         return file.read_bytes()
+    if store := store_of(f"{folder}/{name}"):
+        try:
+            data = fetch(store, 0, limit_bytes + 1)
+        except FileNotFoundError:
+            return None
+        return data if len(data) <= limit_bytes else None
     filesystem, inner = _filesystem(f"{folder}/{name}")
     try:
         info = filesystem.info(inner)
@@ -86,6 +127,28 @@ def read_beside(path: str, name: str, limit_bytes: int) -> bytes | None:
     if info["type"] != "file" or (info["size"] or 0) > limit_bytes:
         return None
     return cast("bytes", filesystem.cat_file(inner))
+
+
+@dataclass(frozen=True)
+class FsspecFile:
+    """A file of any remote file system that fsspec knows, as `curation.sources.ranges.Store`."""
+
+    url: str
+
+    @property
+    def what(self) -> str:
+        """Its address, for messages."""
+        return shown(self.url)
+
+    def size_bytes(self) -> int:
+        """Size of the file, as its store tells it."""
+        filesystem, inner = _filesystem(self.url)
+        return int(filesystem.info(inner)["size"])
+
+    def stream(self, start: int, end: int) -> Iterator[bytes]:
+        """See `Store`; in one part."""
+        filesystem, inner = _filesystem(self.url)
+        yield filesystem.cat_file(inner, start=start, end=end)
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
@@ -98,11 +161,22 @@ def _filesystem(url: str) -> tuple[Any, str]:
     return filesystem, inner
 
 
+def _on_hub(address: str) -> re.Match[str] | None:
+    """The parts of an address on the Hub; None for any other, and for a local path that looks like one."""
+    hub = _HUB_ADDRESS.fullmatch(address)
+    if hub is None or (hub["config"] and hub["folder"]):
+        return None
+    if not hub["url"] and (hub["folder"] or Path(address).expanduser().exists()):
+        return None
+    return hub
+
+
 def _resolve_hub(address: str, parsed: re.Match[str]) -> ResolvedAddress:
     from curation.sources.hub_dataset import list_dataset  # noqa: PLC0415  # its client takes 0.7 s to import
 
     revision = unquote(parsed["revision"] or "main")
-    commit, files = list_dataset(parsed["repo"], revision, (parsed["folder"] or "").strip("/"))
+    folder = (parsed["folder"] or "").strip("/")
+    commit, files = list_dataset(parsed["repo"], revision, folder, parsed["config"] or "")
     return ResolvedAddress(address, commit, files)
 
 

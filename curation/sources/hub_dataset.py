@@ -2,91 +2,128 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Literal, TypeVar, cast
+from typing import Final
+from urllib.parse import quote
 
-from huggingface_hub import HfApi, HfFileSystem, errors
-from huggingface_hub.hf_api import RepoFile
+import yaml
+from fsspec.utils import glob_translate
+from huggingface_hub import HfFileSystem
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from curation.errors import AddressError
 from curation.sources.files import SourceFile, is_inside, is_listed
-from curation.sources.remote import first_answer, unreachable
+from curation.sources.hub_client import HubFile, ask_json, hub_endpoint, hub_error, hub_token, pages_of_json
+from curation.sources.ranges import fetch
+from curation.sources.remote import first_answer, persistently
 
-_Answer = TypeVar("_Answer")
+_MAX_CARD_BYTES: Final = 4 * 1024 * 1024
 
 
-def list_dataset(repo: str, revision: str, folder: str) -> tuple[str, tuple[SourceFile, ...]]:
-    """The commit that `revision` is now, and the files of the dataset `repo` (in `folder`, unless empty) at it.
+def commit_of(repo: str, revision: str) -> str:
+    """The commit of the dataset `repo` that `revision` is now.
 
     Raises:
-        AddressError: there is no such dataset or revision, it may not be read, or the Hub cannot be reached.
+        AddressError: there is no such dataset or revision, or it may not be read.
+        UnreachableError: the Hub does not answer.
     """
-    api = HfApi(endpoint=_hub_endpoint(), token=_hub_token())
+    route, what = f"/api/datasets/{repo}", f"The Hub (for {repo})"
+    info_route = f"{route}/revision/{quote(revision, safe='')}"
     try:
-        info = first_answer(lambda: _with_retries(lambda: api.repo_info(repo, repo_type="dataset", revision=revision)))
-        commit = cast("str", info.sha)
-        if info.gated:  # its files are listed to everyone, and refused one by one
-            api.auth_check(repo, repo_type="dataset")
-        entries = list(api.list_repo_tree(repo, repo_type="dataset", revision=commit, recursive=True))
+        validate_repo_id(repo)
+        info = persistently(what, lambda: first_answer(lambda: ask_json(info_route)), is_first_contact=True)
+        if info.get("gated"):  # its files are listed to everyone, and refused one by one
+            persistently(what, lambda: ask_json(f"{route}/auth-check"))
     except Exception as error:
-        raise _hub_error(repo, revision, error) from error
+        raise hub_error(repo, revision, error) from error
+    return str(info["sha"])
+
+
+def list_dataset(repo: str, revision: str, folder: str, config: str = "") -> tuple[str, tuple[SourceFile, ...]]:
+    """The commit that `revision` is now, and the files of the dataset `repo` at it: those in `folder`, of `config`.
+
+    An empty folder or config leaves out nothing.
+
+    Raises:
+        AddressError: there is no such dataset, revision or config, or it may not be read.
+        UnreachableError: the Hub does not answer.
+    """
+    commit = commit_of(repo, revision)
+    try:
+        entries = list(pages_of_json(f"/api/datasets/{repo}/tree/{commit}?recursive=true", f"The Hub (for {repo})"))
+    except Exception as error:
+        raise hub_error(repo, revision, error) from error
     prefix = f"hf://datasets/{repo}@{commit}/"
     files = []
     for entry in entries:
-        name = entry.path.removeprefix(folder).lstrip("/")
-        inside = not folder or entry.path == folder or entry.path.startswith(folder + "/")
-        if isinstance(entry, RepoFile) and inside and is_listed(name) and is_inside(entry.path):
-            sha256 = entry.lfs.sha256 if entry.lfs else ""
-            name = name or PurePosixPath(entry.path).name
-            files.append(SourceFile(prefix + entry.path, name, entry.size, sha256, entry.blob_id))
-    return commit, tuple(files)
+        path = entry["path"]
+        name = path.removeprefix(folder).lstrip("/")
+        inside = not folder or path == folder or path.startswith(folder + "/")
+        if entry["type"] == "file" and inside and is_listed(name) and is_inside(path):
+            sha256 = (entry.get("lfs") or {}).get("oid", "")
+            files.append(
+                SourceFile(prefix + path, name or PurePosixPath(path).name, entry["size"], sha256, entry["oid"])
+            )
+    return commit, _of_config(f"{repo}@{commit}", files, config) if config else tuple(files)
 
 
-def _hub_error(repo: str, revision: str, error: Exception) -> AddressError:
-    """What a person can do about a Hub error. The Hub's own message is not shown: it repeats the request."""
-    if isinstance(error, errors.GatedRepoError):
-        mend = "Ask for access on its page, then set HF_TOKEN to a token that may read it"
-        return AddressError(f"The dataset {repo} is gated", mend)
-    if isinstance(error, errors.RevisionNotFoundError):
-        return AddressError(f"The dataset {repo} has no revision {revision!r}", "Give a branch, tag or commit of it")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        mend = "Check the name; a private dataset needs HF_TOKEN to be set"
-        return AddressError(f"There is no folder and no dataset on the Hub named {repo}", mend)
-    if isinstance(error, errors.HfHubHTTPError):
-        status = error.response.status_code
-        if status in {401, 403}:
-            return AddressError(f"The Hub refuses to show {repo} (HTTP {status})", "Check the token in HF_TOKEN")
-        return AddressError(f"The Hub cannot show {repo} now (HTTP {status})", "Try again later")
-    if isinstance(error, errors.HFValidationError):
-        return AddressError(f"{repo!r} names no dataset of the Hub", "Write org/name or org/name@revision")
-    if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
-        return unreachable(f"The Hub (for {repo})", error)
-    raise error
+def _of_config(repo: str, files: Sequence[SourceFile], config: str) -> tuple[SourceFile, ...]:
+    """The files of a config: those that the dataset's card names, else those in a folder of its name, else a file.
+
+    `config` may leave out a file's suffix (LLaVA's conversations: `llava_v1_5_mix665k`).
+    """
+    card = next((file for file in files if file.name == "README.md"), None)
+    patterns = _configs_of_card(repo) if card else {}
+    if config in patterns:
+        wanted = re.compile("|".join(glob_translate(pattern) for pattern in patterns[config]) or "(?!)")
+        found = [file for file in files if wanted.match(file.name)]
+    else:
+        found = [file for file in files if file.name.startswith(f"{config}/")]
+        found = found or [file for file in files if config in (file.name, PurePosixPath(file.name).stem)]
+    if not found:
+        names = {PurePosixPath(f.name).parts[0] if "/" in f.name else PurePosixPath(f.name).stem for f in files}
+        has = ", ".join(sorted(set(patterns) or names - {"README"})[:12])
+        raise AddressError(f"The dataset {repo.partition('@')[0]} has no config {config!r}", f"It has: {has}")
+    return tuple(found)
+
+
+def _configs_of_card(repo: str) -> dict[str, list[str]]:
+    """Patterns of file names by config, as the YAML at the head of the dataset's card has them.
+
+    https://huggingface.co/docs/hub/datasets-manual-configuration: `data_files` is a pattern, a list of patterns, or
+    a list of splits with a pattern or patterns each; `data_dir` is a folder.
+    """
+    name, _, revision = repo.partition("@")
+    card = HubFile(name, revision or "main", "README.md")
+    text = fetch(card, 0, _MAX_CARD_BYTES).decode("utf-8", "replace")
+    head = re.match(r"\s*---\s*\n(.*?)\n---", text, re.DOTALL)
+    try:
+        metadata = yaml.safe_load(head[1]) if head else None
+    except yaml.YAMLError:
+        return {}
+    entries = metadata.get("configs") if isinstance(metadata, dict) else None
+    configs: dict[str, list[str]] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("config_name"), str):
+            folder = str(entry.get("data_dir") or "").strip("/")
+            patterns = list(_patterns(entry.get("data_files"))) or ["**"]
+            configs[entry["config_name"]] = [f"{folder}/{pattern}" if folder else pattern for pattern in patterns]
+    return configs
+
+
+def _patterns(data_files: object) -> Iterator[str]:
+    """The patterns in any of the forms that `data_files` has."""
+    if isinstance(data_files, str):
+        yield data_files.removeprefix("./")
+    elif isinstance(data_files, list):
+        for part in data_files:
+            yield from _patterns(part)
+    elif isinstance(data_files, dict):  # a split with its `path`, or splits with patterns
+        yield from _patterns(data_files["path"] if "path" in data_files else list(data_files.values()))
 
 
 def hub_filesystem() -> HfFileSystem:
     """The Hub's file system, at the endpoint and with the token of the environment as it is now."""
-    return HfFileSystem(endpoint=_hub_endpoint(), token=_hub_token())
-
-
-def _hub_endpoint() -> str | None:
-    return os.environ.get("HF_ENDPOINT") or None
-
-
-def _hub_token() -> str | Literal[False]:
-    return os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or False
-
-
-def _with_retries(call: Callable[[], _Answer]) -> _Answer:
-    """Try again when a server is busy: the Hub's client does so for every call but `repo_info`."""
-    for pause_s in (1.0, 2.0, 4.0):
-        try:
-            return call()
-        except errors.HfHubHTTPError as error:
-            if error.response.status_code not in {429, 500, 502, 503, 504}:
-                raise
-            time.sleep(pause_s)
-    return call()
+    return HfFileSystem(endpoint=hub_endpoint(), token=hub_token())

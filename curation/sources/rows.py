@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Final
 
 import pyarrow as pa
 
@@ -15,12 +16,29 @@ from curation.sources.source import RAW_SCHEMA
 
 @dataclass(frozen=True)
 class RawRow:
-    """One row of a source: its text, or the reason why it has none that can be used."""
+    """One row of a source: its text (None for a conversation), or the reason why it has none that can be used.
+
+    `task` and `license` stand in for the source's own where rows differ. `excerpt` is what a rejected row says.
+    """
 
     row: int
     source_key: str
-    text: str | Reject
+    text: str | Reject | None
     context: str | None = None
+    sub_key: str = ""
+    task: Task | None = None
+    messages: Sequence[Mapping[str, str]] | None = None
+    original_caption: str | None = None
+    objects: Sequence[str] | None = None
+    image_origin: str | None = None
+    parent_id: str | None = None
+    lineage: str | None = None
+    excerpt: str | None = None
+    license: str | None = None
+    content_sha256: str | None = None
+
+
+_AS_THEY_ARE: Final = ("messages", "original_caption", "objects", "image_origin", "parent_id", "lineage")
 
 
 def raw_table(rows: Sequence[RawRow], license_name: str, task: Task) -> pa.Table:
@@ -29,14 +47,17 @@ def raw_table(rows: Sequence[RawRow], license_name: str, task: Task) -> pa.Table
     rejects = [row.text if isinstance(row.text, Reject) else None for row in rows]
     columns = {
         "row": [row.row for row in rows],
-        "sub_key": [""] * len(rows),
+        "content_sha256": [row.content_sha256 for row in rows],
+        "sub_key": [row.sub_key for row in rows],
         "source_key": [row.source_key for row in rows],
-        "license": [license_name] * len(rows),
-        "task": [task] * len(rows),
+        "license": [row.license or license_name for row in rows],
+        "task": [row.task or task for row in rows],
         "text": texts,
         "context": [row.context for row in rows],
+        **{name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE},
         "reject_reason": [reject.reason.value if reject else None for reject in rejects],
         "reject_detail": [reject.detail if reject else None for reject in rejects],
+        "reject_excerpt": [row.excerpt for row in rows],
     }
     return pa.table(columns, schema=RAW_SCHEMA)
 

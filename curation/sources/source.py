@@ -8,19 +8,27 @@ from typing import ClassVar, Final, Protocol
 
 import pyarrow as pa
 
-from curation.sample import Task
+from curation.sample import MESSAGES_TYPE, Task
 
 RAW_SCHEMA: Final = pa.schema(
     [
         ("row", pa.int64()),  # position in the source file
+        ("content_sha256", pa.string()),  # where each row is a file of its own: that file's; null elsewhere
         ("sub_key", pa.string()),  # tells apart several samples of one row; "" otherwise
         ("source_key", pa.string()),  # what a person would look the row up by (file name, imgid, …)
         ("license", pa.string()),
         ("task", pa.string()),
         ("text", pa.string()),  # as the source has it; null where rejected
         ("context", pa.string()),  # null where the source tells nothing
+        ("messages", MESSAGES_TYPE),  # the conversation of `image_chat` rows, whose text is null
+        ("original_caption", pa.string()),  # where the source has the caption before it was rewritten
+        ("objects", pa.list_(pa.string())),  # what the source says is in the picture
+        ("image_origin", pa.string()),  # null where the pictures are the source's own, or rendered
+        ("parent_id", pa.string()),
+        ("lineage", pa.string()),
         ("reject_reason", pa.string()),  # a curation.reasons.Reason, or null
         ("reject_detail", pa.string()),
+        ("reject_excerpt", pa.string()),  # what a rejected row says, where it says something
     ]
 )
 
@@ -32,7 +40,10 @@ class Piece:
     `row_groups` says which Parquet row groups hold the rows (empty for other files); `first_row` and
     `n_rows` are positions in the file. `content_sha256` is the file's content hash and with the row
     range it is what a shard's key is made of; `revision` is lineage only. `byte_range` (start, end) holds
-    the rows where the file is one of lines; (0, 0) elsewhere.
+    the rows where the file is one of lines; (0, 0) elsewhere. Where pictures lie apart from the file,
+    `images_root` is their folder (resolved: any process can read it) and `images_sha256` tells whether they are
+    the same ones: it is part of a shard's key, so that pictures that come later are taken up.
+    Where each row is a file of its own, `members` are their paths and content hashes, and `path` is their folder.
     """
 
     path: str
@@ -42,6 +53,9 @@ class Piece:
     first_row: int
     n_rows: int
     byte_range: tuple[int, int] = (0, 0)
+    images_root: str = ""
+    images_sha256: str = ""
+    members: tuple[tuple[str, str], ...] = ()
 
 
 class Source(Protocol):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from curation.errors import ShardError
+from curation.errors import ShardError, StoreError
 from curation.ingest import Ingest, ingest_piece, samples_path
+from curation.parquet_sink import HashingSink
 from curation.sample import SAMPLE_SCHEMA, sha256_hex
 from curation.store import Workspace
 from tests.curation.making import Length, ListSource, ingest_of, png
@@ -93,6 +95,41 @@ def test_a_bug_names_stage_shard_and_row_and_leaves_no_shard(workspace: Workspac
     assert "row id " in str(caught.value)
     assert "ZeroDivisionError: a bug" in str(caught.value)
     assert workspace.fs.find(workspace.root) == []
+
+
+def test_a_source_that_fails_is_not_taken_for_a_workspace_that_does(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(ListSource, "read_images", fail)
+    with pytest.raises(ShardError, match=r"source list failed on shard .*, rows 0 to 6 of list: OSError: .*put/output"):
+        ingest_piece(workspace, ingest_of(SOURCE), only_piece(SOURCE))
+    assert workspace.fs.find(workspace.root) == []
+
+
+@pytest.mark.parametrize("after_bytes", [0, 100, 900, 3_000])
+def test_a_disk_that_is_full_in_the_middle_of_a_shard_leaves_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, after_bytes: int
+) -> None:
+    write = HashingSink.write
+    n_written = 0
+
+    def fail_later(sink: HashingSink, data: Any) -> int:
+        nonlocal n_written
+        n_written += memoryview(data).nbytes
+        if n_written > after_bytes and not sink.is_abandoned:
+            raise OSError(28, "No space left on device")
+        return write(sink, data)
+
+    monkeypatch.setattr(HashingSink, "write", fail_later)
+    with pytest.raises(StoreError, match=r"cannot write .* No space left on device. Check the disk's free space"):
+        ingest_piece(workspace, ingest_of(SOURCE), only_piece(SOURCE))
+    assert not workspace.fs.glob(workspace.path("**/*.json"))
+    assert not list(Path(workspace.root).glob("**/.tmp-*"))
+    monkeypatch.setattr(HashingSink, "write", write)
+    assert ingest_piece(workspace, ingest_of(SOURCE), only_piece(SOURCE)).rows_kept == 2
 
 
 def test_a_shard_of_nothing_but_rejects_is_finished_too(workspace: Workspace) -> None:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from PIL import Image
 
+import curation.release
 from curation import release_data
-from curation.errors import BadInputError
+from curation.errors import BadInputError, StoreError
 from curation.release import Release, ReleaseSource, write_release
 from curation.release_data import ReleaseSpec
 from curation.select import Rules, SourceShards, select
@@ -185,3 +186,19 @@ def test_a_workspace_elsewhere_works_too(tmp_path: Path) -> None:
     names = {Path(name).name for name in workspace.fs.find(release.path)}
     assert {"README.md", "manifest.json", "train-00000-of-00001.parquet"} <= names
     assert yaml.safe_load(workspace.fs.cat_file(f"{release.path}/recipe.yaml")) == {"name": "small"}
+
+
+def test_a_disk_that_is_full_while_a_release_is_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    workspace = Workspace(tmp_path)
+    shards = [shards_of(workspace, texts(9))]
+    before = content(released(workspace, shards).path)
+    monkeypatch.setattr(curation.release, "write_data", fail)
+    with pytest.raises(StoreError, match=r"cannot write releases/small in workspace .* No space left on device"):
+        released(workspace, shards, rules=Rules(where=("n_tokens > 0",)))
+    assert content(tmp_path / "releases" / "small") == before
+    assert [path.name for path in (tmp_path / "releases").iterdir()] == ["small"]

@@ -1,6 +1,7 @@
 """A small Hub on 127.0.0.1 for tests: what reading a dataset needs of the protocol, and the bytes that it cost.
 
-Datasets are given as `{path: bytes}`; each `publish` is a commit on `main`. Requests can be made to fail.
+Datasets are given as `{path: bytes}`; each `publish` is a commit on `main`. Lists come in pages; large files can be
+redirected to a second host, as the Hub does to its storage; answers can be late, and can be made to fail.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+from tests.hub.faults import LOG_IN_PAGE, Fault, Faults
 
 LFS_SUFFIXES = (".parquet", ".jsonl", ".png")
 
@@ -31,48 +36,45 @@ class Repo:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked, what was answered, and how many bytes of body went out."""
+    """What was asked of which host, what was answered, and how many bytes of body went out."""
 
     method: str
     path: str
     status: int
     bytes_sent: int
     authorization: str | None
-
-
-@dataclass
-class Fault:
-    """Answer `status` to the next `times` requests whose path matches."""
-
-    pattern: str
-    status: int
-    times: int
+    range: str | None = None
+    host: str = ""
 
 
 class FakeHub:
-    """The server's state. `token` is the one that opens private and gated datasets."""
+    """The server's state. `token` is the one that opens private and gated datasets.
+
+    `latency_s` is waited before each answer. With `has_storage`, bytes of large files come from another host.
+    """
 
     token = "hf_test_token"
 
-    def __init__(self) -> None:
+    def __init__(self, *, latency_s: float = 0.0, page_size: int = 1000, has_storage: bool = False) -> None:
+        self.latency_s, self.page_size, self.has_storage = latency_s, page_size, has_storage
         self.repos: dict[str, Repo] = {}
         self.requests: list[Request] = []
-        self.faults: list[Fault] = []
-        self.endpoint = ""
+        self.faults = Faults()
+        self.endpoint = self.storage = ""
 
     def publish(self, repo_id: str, files: Mapping[str, bytes], *, private: bool = False, gated: bool = False) -> str:
         """Make a commit that holds exactly `files`; its id."""
         repo = self.repos.setdefault(repo_id, Repo())
         repo.private, repo.gated = private, gated
-        listing = [[path, hashlib.sha256(data).hexdigest()] for path, data in sorted(files.items())]
+        listing = [[path, _sha256(data)] for path, data in sorted(files.items())]
         commit = hashlib.sha1(json.dumps([repo.head, listing]).encode()).hexdigest()
         repo.commits[commit] = dict(files)
         repo.head = commit
         return commit
 
-    def fail(self, pattern: str, status: int, times: int = 1) -> None:
+    def fail(self, pattern: str, status: int, times: int = 1, headers: Mapping[str, str] | None = None) -> None:
         """Let the next `times` requests whose path matches `pattern` fail with `status`."""
-        self.faults.append(Fault(pattern, status, times))
+        self.faults.planned.append(Fault(pattern, "status", status, times, headers or {}))
 
     def bytes_sent(self, pattern: str = "") -> int:
         """Bytes of body sent for requests whose path matches `pattern`."""
@@ -80,24 +82,34 @@ class FakeHub:
 
     @contextmanager
     def serve(self) -> Iterator[FakeHub]:
-        """Answer on a free port of 127.0.0.1 while the context lasts."""
+        """Answer on a free port of 127.0.0.1 (and the storage on another of localhost) while the context lasts."""
         handler = type("Handler", (_Handler,), {"hub": self})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        self.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
+        with ExitStack() as stack:
+            self.endpoint = f"http://127.0.0.1:{stack.enter_context(_serving(handler))}"
+            self.storage = f"http://localhost:{stack.enter_context(_serving(handler))}"
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of a server that lasts as long as the context."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     hub: FakeHub
+    fault: Fault | None = None
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: `hub.requests` is the log."""
@@ -115,14 +127,20 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         path = unquote(url.path)
-        for fault in self.hub.faults:
-            if fault.times > 0 and re.search(fault.pattern, path):
-                fault.times -= 1
-                return self._error(fault.status, "made to fail")
+        time.sleep(self.hub.latency_s)
+        self.fault = self.hub.faults.next_for(path)
+        if self.fault and self.fault.kind == "status":
+            return self._error(self.fault.status, "made to fail", headers=self.fault.headers)
+        if self.fault and self.fault.kind == "html":
+            return self._send(200, LOG_IN_PAGE, {"Content-Type": "text/html; charset=utf-8"})
+        if self.fault and self.fault.kind == "drop":
+            return self._send(0, b"", {})
         if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/([\w-]+)(?:/(.*))?)?", path):
             return self._api(match[1], match[2] or "revision", match[3] or "main", parse_qs(url.query), body)
         if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             return self._resolve(match[1], match[2], match[3])
+        if match := re.fullmatch(r"/storage/([^/]+/[^/]+)/([0-9a-f]+)/(.+)", path):  # as good as a signed address
+            return self._send_range(self.hub.repos[match[1]].commits[match[2]][match[3]], {"ETag": '"storage"'})
         return self._error(404, "no such route")
 
     def _api(self, repo_id: str, verb: str, tail: str, query: dict[str, list[str]], body: bytes) -> None:
@@ -149,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(entries + [_folder_entry(path) for path in folders])
         if verb == "tree":
             recursive = query.get("recursive", [""])[0].lower() in {"true", "1"}
-            return self._json(_tree(files, folder, recursive=recursive))
+            return self._send_page(_tree(files, folder, recursive=recursive), query)
         return self._error(404, "no such verb")
 
     def _resolve(self, repo_id: str, revision: str, path: str) -> None:
@@ -165,6 +183,21 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             return self._error(404, "Entry not found", "EntryNotFound")
         headers = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes", "ETag": f'"{_entry_id(path, data)}"'}
+        if self.hub.has_storage and path.endswith(LFS_SUFFIXES):
+            location = f"{self.hub.storage}/storage/{repo_id}/{commit}/{path}?signature=abc"
+            return self._send(302, b"", {**headers, "Location": location, "X-Linked-Size": str(len(data))})
+        return self._send_range(data, headers)
+
+    def _send_page(self, entries: list[dict[str, Any]], query: dict[str, list[str]]) -> None:
+        start, size = int(query.get("cursor", ["0"])[0]), self.hub.page_size
+        headers = {"Content-Type": "application/json"}
+        if start + size < len(entries):
+            others = {name: values[0] for name, values in query.items()}
+            following = urlencode({**others, "cursor": start + size})
+            headers["Link"] = f'<{self.hub.endpoint}{urlsplit(self.path).path}?{following}>; rel="next"'
+        self._send(200, json.dumps(entries[start : start + size]).encode(), headers)
+
+    def _send_range(self, data: bytes, headers: Mapping[str, str]) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if not asked:
             return self._send(200, data, headers)
@@ -194,36 +227,56 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse_gated(self) -> None:
         self._error(403, "Access to this dataset is restricted", "GatedRepo")
 
-    def _error(self, status: int, message: str, code: str = "") -> None:
-        headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
-        self._send(status, json.dumps({"error": message}).encode(), headers)
+    def _error(self, status: int, message: str, code: str = "", headers: Mapping[str, str] | None = None) -> None:
+        told = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {}), **(headers or {})}
+        self._send(status, json.dumps({"error": message}).encode(), told)
 
     def _json(self, value: Any) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
-        sent = 0 if self.command == "HEAD" else len(data)
-        authorization = self.headers.get("Authorization")
-        self.hub.requests.append(Request(self.command, unquote(self.path), status, sent, authorization))
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if sent:
-            self.wfile.write(data)
+        body = b"" if self.command == "HEAD" else data
+        is_cut = self.fault is not None and self.fault.kind == "cut"
+        if self.fault is not None and is_cut:
+            body = body[: len(body) // 2 if self.fault.cut_after is None else self.fault.cut_after]
+        asked = self.headers
+        self.hub.requests.append(
+            Request(
+                self.command, unquote(self.path), status, len(body),
+                asked.get("Authorization"), asked.get("Range"), asked.get("Host", ""),
+            )
+        )  # fmt: skip
+        if status:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(data)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            try:
+                self.wfile.write(body)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+        if is_cut or not status:
+            self.close_connection = True
 
 
-def _entry_id(path: str, data: bytes) -> str:
-    if path.endswith(LFS_SUFFIXES):
-        return hashlib.sha256(data).hexdigest()
+@lru_cache(maxsize=256)
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _git_oid(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
+def _entry_id(path: str, data: bytes) -> str:
+    return _sha256(data) if path.endswith(LFS_SUFFIXES) else _git_oid(data)
+
+
 def _file_entry(path: str, data: bytes) -> dict[str, Any]:
-    git_oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-    entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": git_oid}
+    entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": _git_oid(data)}
     if path.endswith(LFS_SUFFIXES):
-        entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+        entry["lfs"] = {"oid": _sha256(data), "size": len(data), "pointerSize": 134}
     return entry
 
 

@@ -218,6 +218,12 @@ def test_what_has_no_canonical_form(source: str, detail: str) -> None:
     assert "\n" not in found.detail
 
 
+def test_what_is_left_of_comments_and_labels_may_be_nothing() -> None:
+    for source in ("%", r"\label{a}", "\xa0%", "~\xa0% x"):
+        result = canonical_latex(source)
+        assert isinstance(result, Reject) or canonical_latex(result.text) == Canonical(result.text)
+
+
 def test_nothing_and_too_much() -> None:
     assert reject("%x").reason == Reason.MARKUP_EMPTY
     assert reject(r"$$\label{a}$$").reason == Reason.MARKUP_EMPTY

@@ -55,6 +55,13 @@ def qwen_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+def test_a_text_with_the_mark_of_a_picture_is_rejected(qwen_folder: str) -> None:
+    for name, mark in ((DEEPSEEK, "<image>"), (qwen_folder, "<|image_pad|>")):
+        outcome = run(stage(name=name), rows(TABLE, f"{TABLE} {mark}"))
+        reject = Reject(Reason.TEXT_IMAGE_MARK, f"it holds {mark}, which stands for the picture")
+        assert outcome.rejects == [None, reject]
+
+
 def test_rows_over_the_ceiling_are_rejected_and_saturate() -> None:
     (short,) = n_tokens(stage(), rows(TABLE))
     outcome = run(stage(short), rows(TABLE, TABLE + " one more", TABLE * 1000))

@@ -9,10 +9,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from curation.errors import AddressError
+from curation.errors import AddressError, MarkupmillError, UnreachableError
+from curation.ingest import Ingest
+from curation.pipeline import pinned_source
 from curation.sources import remote
-from curation.sources.address import open_file, read_beside, resolve
+from curation.sources.address import open_file, pinned, read_beside, resolve
+from curation.sources.captions import Captions
 from curation.sources.files import is_inside
+from curation.sources.generated import Generated
+from curation.sources.llava_chat import LlavaChat
+from curation.sources.source import Piece
 from tests.hub.server import FakeHub
 
 SUFFIXES = (".parquet",)
@@ -22,8 +28,8 @@ def names(address: str) -> list[str]:
     return [file.name for file in resolve(address, SUFFIXES).files]
 
 
-def problem(address: str) -> str:
-    with pytest.raises(AddressError) as caught:
+def problem(address: str, error: type[MarkupmillError] = AddressError) -> str:
+    with pytest.raises(error) as caught:
         resolve(address, SUFFIXES)
     assert "\n" not in str(caught.value)
     assert caught.value.mend
@@ -144,19 +150,20 @@ def test_a_saved_login_is_not_used(hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_busy_hub_is_asked_again_and_a_broken_one_named(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("curation.sources.hub_dataset.time.sleep", lambda _: None)
+    monkeypatch.setenv(remote.DEADLINE_VARIABLE, "1")
+    monkeypatch.setattr(remote, "_sleep", lambda _: None)
     hub.publish("org/name", {"a.parquet": b"1"})
     hub.fail("/api/datasets/org/name", 503, times=2)
     assert names("org/name") == ["a.parquet"]
-    hub.fail("/api/datasets/org/name", 503, times=99)
-    assert "(HTTP 503). Try again later" in problem("org/name")
+    hub.fail("/api/datasets/org/name", 503, times=99_999)
+    assert "(HTTP 503). Try again later" in problem("org/name", UnreachableError)
 
 
 def test_a_hub_that_refuses_a_connection_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
-        assert "cannot be reached" in problem("org/name")
+        assert "cannot be reached" in problem("org/name", UnreachableError)
 
 
 def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +173,7 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         silent.listen()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
-        assert "cannot be reached (TimeoutError)" in problem("org/name")
+        assert "cannot be reached (TimeoutError)" in problem("org/name", UnreachableError)
         assert time.monotonic() - started < 5
 
 
@@ -201,3 +208,105 @@ def test_a_file_beside_another_is_read_from_every_store(tmp_path: Path, hub: Fak
         assert read_beside(file.path, "train/x.png", 3) is None
         assert read_beside(file.path, "train", 100) is None
         assert read_beside(file.path, "train/y.png", 100) is None
+
+
+CARD = b"""---
+license: mit
+configs:
+- config_name: v0.1
+  data_files:
+  - split: train
+    path: data/train-*
+- config_name: many
+  data_files:
+    train: ["data/train-*", "extra/*.parquet"]
+    test: v0.2/test/*
+- config_name: all
+  data_files: "**/*.parquet"
+- config_name: inside
+  data_dir: v0.2
+- config_name: none
+  data_files: nothing-*
+---
+# A data set
+"""
+CONFIG_FILES = (
+    "data/train-0.parquet",
+    "extra/a.parquet",
+    "extra/deep/b.parquet",
+    "v0.2/test/c.parquet",
+    "other.parquet",
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "files"),
+    [
+        ("v0.1", ["data/train-0.parquet"]),
+        ("many", ["data/train-0.parquet", "extra/a.parquet", "v0.2/test/c.parquet"]),
+        ("all", [*CONFIG_FILES[:3], "other.parquet", "v0.2/test/c.parquet"]),
+        ("inside", ["v0.2/test/c.parquet"]),
+        ("extra", ["extra/a.parquet", "extra/deep/b.parquet"]),
+        ("other", ["other.parquet"]),
+    ],
+)
+def test_a_config_of_a_dataset_is_what_its_card_says_or_a_folder_or_a_file(
+    config: str, files: list[str], hub: FakeHub
+) -> None:
+    commit = hub.publish("org/name", {"README.md": CARD, **dict.fromkeys(CONFIG_FILES, b"1")})
+    hub.publish("org/name", {"README.md": b"", "data/train-0.parquet": b"later"})
+    found = resolve(f"org/name@{commit}:{config}", SUFFIXES)
+    assert sorted(file.name for file in found.files) == files
+    assert found.revision == commit
+    assert names(f"hf://datasets/org/name@{commit}:{config}") == [file.name for file in found.files]
+
+
+def test_a_config_that_is_not_there_is_said_with_those_that_are(hub: FakeHub) -> None:
+    hub.publish("org/name", {"README.md": CARD, **dict.fromkeys(CONFIG_FILES, b"1")})
+    assert "no config 'v0.9'. It has: all, inside, many, none, v0.1" in problem("org/name:v0.9")
+    assert "no config 'none'" in problem("org/name:none")
+    for card in (b"", b"---\n: [\n---\n", b"---\njust text\n---\n", b"---\nconfigs: 7\n---\n", b"\xff\xfe"):
+        hub.publish("org/plain", {"README.md": card, "a/x.parquet": b"1", "chat.json": b"[]"})
+        assert "no config 'b'. It has: a, chat" in problem("org/plain:b")
+        assert names("org/plain:a") == ["a/x.parquet"]
+    hub.publish("org/bare", {"a.parquet": b"1"})
+    assert "It has: a" in problem("org/bare:b")
+
+
+def test_a_config_of_a_private_dataset_is_read_with_the_token(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.publish("org/private", {"README.md": CARD, **dict.fromkeys(CONFIG_FILES, b"1")}, private=True)
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    assert names("org/private:v0.1") == ["data/train-0.parquet"]
+
+
+def test_a_moving_revision_is_pinned_once_for_a_whole_run(hub: FakeHub, tmp_path: Path) -> None:
+    first = hub.publish("org/name", {"v1/a.parquet": b"1"})
+    written = {
+        "org/name": f"org/name@{first}",
+        "org/name@main": f"org/name@{first}",
+        "org/name@main:v1": f"org/name@{first}:v1",
+        "hf://datasets/org/name/v1": f"hf://datasets/org/name@{first}/v1",
+    }
+    for address, expected in written.items():
+        assert pinned(address) == expected
+    hub.publish("org/name", {"v1/a.parquet": b"22"})
+    n_requests = len(hub.requests)
+    for address in (*written.values(), str(tmp_path), "memory://x", "", "one/two/three"):
+        assert pinned(address) == address
+    assert len(hub.requests) == n_requests  # a commit is taken at its word
+    assert [resolve(address, SUFFIXES).files[0].size_bytes for address in written.values()] == [1] * 4
+    with pytest.raises(AddressError, match="no dataset on the Hub named org/none"):
+        pinned("org/none")
+
+
+def test_all_addresses_of_a_source_are_pinned_and_its_shards_keep_their_key(hub: FakeHub, tmp_path: Path) -> None:
+    chats = hub.publish("org/chats", {"a.json": b"[]"})
+    pictures = hub.publish("org/pictures", {"a.png": b""})
+    source = LlavaChat("org/chats:a", images="org/pictures")
+    fixed = pinned_source(source)
+    assert fixed == LlavaChat(f"org/chats@{chats}:a", images=f"org/pictures@{pictures}")
+    piece = Piece("a.json", "0" * 64, chats, (), 0, 1)
+    assert Ingest(fixed, (), ()).shard_key(piece) == Ingest(source, (), ()).shard_key(piece)
+    assert pinned_source(Captions(preset="docornot", address=str(tmp_path))).license == "other"
+    generated = Generated()
+    assert pinned_source(generated) is generated

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.errors import AddressError, SchemaError
+from curation.errors import SchemaError, UnreachableError
 from curation.sample import IMAGE_TYPE
 from curation.sources import parquet
 from curation.sources.address import resolve
@@ -221,8 +221,8 @@ def test_texts_of_a_cut_row_group_are_fetched_once_for_its_pieces(hub: FakeHub, 
 def test_a_hub_that_stops_answering_between_files_is_one_line(
     hub: FakeHub, write_parquet: WriteParquet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    monkeypatch.setenv("MARKUPMILL_DEADLINE_S", "0.5")
     hub.publish("org/pages", {"a.parquet": write_parquet("a.parquet", {"text": ["x"]}).read_bytes()})
     hub.fail("/resolve/", 503, times=99)
-    with pytest.raises(AddressError, match=r"a\.parquet cannot be reached"):
+    with pytest.raises(UnreachableError, match=r"a\.parquet cannot be read now \(HTTP 503\)"):
         pieces("org/pages", 10)

@@ -53,7 +53,7 @@ def test_a_row_has_its_licence_its_key_and_the_idea_behind_it(write_parquet: Wri
     source = WebSight(str(write_parquet("a.parquet", columns)))
     (piece,) = source.pieces(10)
     first, second = source.read_texts(piece).to_pylist()
-    assert first == {
+    assert {name: value for name, value in first.items() if value is not None} == {
         "row": 0,
         "sub_key": "",
         "source_key": "a.parquet:0",
@@ -61,8 +61,6 @@ def test_a_row_has_its_licence_its_key_and_the_idea_behind_it(write_parquet: Wri
         "task": "page_to_html",
         "text": "<p>",
         "context": "a shop",
-        "reject_reason": None,
-        "reject_detail": None,
     }
     assert (second["text"], second["reject_reason"]) == (None, "text_missing")
 
