@@ -4,7 +4,7 @@
 
 Builds generated formulas and (a twentieth) tables whole, then again in another workspace with `kill -9` at random
 moments between the start of the command and its end. A kill counts only where a shard was finished and one was
-still to do. Then once with processes and larger bundles. Prints each kill, and at the end the releases' digests.
+still to do. Then with both runners and two sizes of bundles. Prints each kill, and at the end the releases' digests.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     folder = ROOT / "build" / "benchmarks" / "kills"
-    for name in ("killed", "other"):
+    for name in ("whole", "killed"):
         shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     recipe = folder / "kills.yaml"
@@ -101,9 +101,12 @@ def main() -> None:
     build_whole(recipe, killed)
     n_again += sum(finished_shards(killed)[name] != time_ns for name, time_ns in before.items())
     results = {"whole": digest(folder / "whole"), f"after {n_counted} kills": digest(killed)}
-    seconds = build_whole(recipe, folder / "other", "--runner", "processes", "--bundle-shards", "7")
-    results["processes, bundles of 7 shards"] = digest(folder / "other")
-    print(f"processes, bundles of 7 shards: {seconds:.1f} s")
+    for runner, bundle in (("threads", "7"), ("processes", "1"), ("processes", "7")):
+        shutil.rmtree(folder / "other", ignore_errors=True)
+        name = f"{runner}, bundles of {bundle}"
+        seconds = build_whole(recipe, folder / "other", "--runner", runner, "--bundle-shards", bundle)
+        results[name] = digest(folder / "other")
+        print(f"{name}: {seconds:.1f} s")
     for name, value in results.items():
         print(f"{value[:16]}  {name}")
     print(f"finished shards made again: {n_again}; releases identical: {len(set(results.values())) == 1}")

@@ -106,7 +106,10 @@ def _yaml_feature(name: str, feature: Mapping[str, Any]) -> dict[str, Any]:
     if feature["_type"] == "Image":
         return {"name": name, "dtype": "image"}
     if feature["_type"] == "List":
-        return {"name": name, "list": feature["feature"]["dtype"]}
+        inner = feature["feature"]
+        if "_type" not in inner:  # a list of structs: the turns of a conversation
+            return {"name": name, "list": [_yaml_feature(*part) for part in inner.items()]}
+        return {"name": name, "list": inner["dtype"]}
     return {"name": name, "dtype": feature["dtype"]}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from rendering.assets import MONOSPACE_FONT, require_assets
 from rendering.pixels import ImageFault, decode_rgb
 
 N_COLUMNS: Final = 4
@@ -14,15 +16,21 @@ CELL_WIDTH_PX: Final = 320
 PICTURE_HEIGHT_PX: Final = 220
 CAPTION_HEIGHT_PX: Final = 44
 MARGIN_PX: Final = 12
-CAPTION_CHARS: Final = 52
+CAPTION_CHARS: Final = 51
+FONT_SIZE_PX: Final = 10
 BACKGROUND: Final = "#e5e7eb"
 INK: Final = "#111827"
 
 
 def contact_sheet(samples: Sequence[Mapping[str, Any]]) -> Image.Image | None:
-    """Samples (`image` as bytes and path, `text`) in a grid, in the order given; None for no sample."""
+    """Samples (`image` as bytes and path, `text`) in a grid, in the order given; None for no sample.
+
+    Raises:
+        AssetsMissingError: the fonts are not installed.
+    """
     if not samples:
         return None
+    require_assets()
     n_columns = min(N_COLUMNS, len(samples))
     n_rows = -(-len(samples) // n_columns)
     cell_height_px = PICTURE_HEIGHT_PX + CAPTION_HEIGHT_PX
@@ -32,7 +40,7 @@ def contact_sheet(samples: Sequence[Mapping[str, Any]]) -> Image.Image | None:
         BACKGROUND,
     )
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=11)
+    font = ImageFont.truetype(MONOSPACE_FONT, FONT_SIZE_PX)
     for index, sample in enumerate(samples):
         x = MARGIN_PX + (index % n_columns) * (CELL_WIDTH_PX + MARGIN_PX)
         y = MARGIN_PX + (index // n_columns) * (cell_height_px + MARGIN_PX)
@@ -43,11 +51,18 @@ def contact_sheet(samples: Sequence[Mapping[str, Any]]) -> Image.Image | None:
             sheet.paste(
                 picture, (x + (CELL_WIDTH_PX - picture.width) // 2, y + (PICTURE_HEIGHT_PX - picture.height) // 2)
             )
-        text = " ".join((sample["text"] or "").split())
-        lines = [text[start : start + CAPTION_CHARS] for start in (0, CAPTION_CHARS)]
+        text = " ".join(_said(sample)[: 8 * CAPTION_CHARS].split())
+        lines = textwrap.wrap(text, CAPTION_CHARS)
+        if len(lines) > 2:
+            lines = [lines[0], lines[1][: CAPTION_CHARS - 2] + " …"]
         draw.line((x, y + PICTURE_HEIGHT_PX, x + CELL_WIDTH_PX - 1, y + PICTURE_HEIGHT_PX), fill=BACKGROUND)
         draw.multiline_text((x + 6, y + PICTURE_HEIGHT_PX + 6), "\n".join(lines), fill=INK, font=font)
     return sheet
+
+
+def _said(sample: Mapping[str, Any]) -> str:
+    """The target, or the turns of a conversation."""
+    return sample["text"] or " / ".join(turn["content"] for turn in sample.get("messages") or [])
 
 
 def _fit(picture: Image.Image) -> Image.Image:

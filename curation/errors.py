@@ -7,6 +7,7 @@ MarkupmillError
 |   +-- TokenizerError      a tokenizer that cannot be loaded
 +-- StoreError              a workspace that cannot be read or written
 |   +-- WorkspaceLockedError
++-- UnreachableError        a remote store that did not answer by the deadline
 +-- ShardError              something unexpected in one shard; names stage, shard and row
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "ShardError",
     "StoreError",
     "TokenizerError",
+    "UnreachableError",
     "WorkspaceLockedError",
 ]
 
@@ -44,6 +46,10 @@ class StoreError(MarkupmillError):
 
 class WorkspaceLockedError(StoreError):
     """Another run holds the workspace."""
+
+
+class UnreachableError(MarkupmillError):
+    """A remote store did not answer, or not as it should, by the deadline. The address may be right."""
 
 
 class ShardError(MarkupmillError):

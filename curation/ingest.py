@@ -9,29 +9,35 @@ Columns that a stage adds and samples do not have are written as the measure of 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.errors import MarkupmillError, ShardError
 from curation.keys import content_key
 from curation.parquet_sink import ROWS_PER_ROW_GROUP, ParquetSink
 from curation.reasons import Reason, Reject
 from curation.sample import SAMPLE_SCHEMA, sample_id, sha256_hex
+from curation.sources import parquet
+from curation.sources.files import shown
 from curation.sources.source import Piece, Source
 from curation.stage import Batch, Outcome, Stage
 from curation.store import Workspace
-from curation.workers import run_stage
+from curation.workers import describe, run_stage
 from rendering.pixels import ImageFault, encode_png
 
 EXCERPT_CHARS: Final = 500
 THUMBNAILS_PER_REASON: Final = 3
 THUMBNAIL_PX: Final = 160
 
-SOURCE_FIELDS_NOT_IN_KEY: Final = frozenset({"address", "n_rows"})
+SOURCE_FIELDS_NOT_IN_KEY: Final = frozenset({"address", "images", "images_map", "n_rows"})
 """Where a source lies and how much of it is asked for; *what* is read is in the piece's content hash and rows."""
+
+_OF_REJECTS: Final = ("reject_reason", "reject_detail", "reject_excerpt")
 
 REJECT_SCHEMA: Final = pa.schema(
     [
@@ -65,7 +71,7 @@ class Ingest:
         return content_key(
             schema=SAMPLE_SCHEMA.metadata[b"markupmill_schema_version"].decode(),
             source=[self.source.name, self.source.version, settings],
-            rows=[piece.content_sha256, piece.first_row, piece.n_rows],
+            rows=[piece.content_sha256, piece.first_row, piece.n_rows, piece.images_sha256],
             stages=[[s.name, s.version, s] for s in (*self.text_stages, *self.image_stages)],
         )
 
@@ -130,15 +136,19 @@ def ingest_piece(workspace: Workspace, ingest: Ingest, piece: Piece) -> ShardRef
         return done
     with ExitStack() as exits:
         shard = _ShardWriter(workspace, ingest, key, exits)
-        table = _raw_to_samples(ingest.source, piece)
+        with _reading(ingest.source, piece, key):
+            table = _raw_to_samples(ingest.source, piece)
         table = shard.reject_marked(table)
         for stage in ingest.text_stages:
             table = shard.run(stage, table)
         for start in range(0, table.num_rows, ROWS_PER_ROW_GROUP):
             batch = table.slice(start, ROWS_PER_ROW_GROUP)
-            images = ingest.source.read_images(piece, batch.column("row").to_pylist())
-            if images is not None:
-                batch = _set(batch, "image", images)
+            with _reading(ingest.source, piece, key):
+                images = ingest.source.read_images(piece, batch.column("row").to_pylist())
+                if images is not None:
+                    batch = _set(batch, "image", images)
+                    following = table.slice(start + ROWS_PER_ROW_GROUP, ROWS_PER_ROW_GROUP)
+                    parquet.expect_images(piece, following.column("row").to_pylist())
             for stage in ingest.image_stages:
                 batch = shard.run(stage, batch)
             shard.write(batch)
@@ -146,23 +156,37 @@ def ingest_piece(workspace: Workspace, ingest: Ingest, piece: Piece) -> ShardRef
     return _ref(key, manifest)
 
 
+@contextmanager
+def _reading(source: Source, piece: Piece, key: str) -> Iterator[None]:
+    """Names what a source raises that is no error of ours; further out it would pass for a fault of the workspace."""
+    try:
+        yield
+    except MarkupmillError:
+        raise
+    except Exception as error:
+        place = f"rows {piece.first_row} to {piece.first_row + piece.n_rows - 1} of {shown(piece.path)}"
+        raise ShardError(f"source {source.name}", key, place, describe(error)) from error
+
+
 def _raw_to_samples(source: Source, piece: Piece) -> pa.Table:
     """The piece's texts as samples with null images, plus `row` and the source's own rejects."""
     raw = source.read_texts(piece)
     n_rows = raw.num_rows
+    places = zip(*(raw.column(name).to_pylist() for name in ("content_sha256", "row", "sub_key")), strict=True)
     ids = [
-        sample_id(source.name, piece.content_sha256, row, sub_key)
-        for row, sub_key in zip(raw.column("row").to_pylist(), raw.column("sub_key").to_pylist(), strict=True)
+        # the first row of its own file, or the file's row at this position
+        sample_id(source.name, own, 0, sub_key) if own else sample_id(source.name, piece.content_sha256, row, sub_key)
+        for own, row, sub_key in places
     ]
     known = {
         "id": pa.array(ids, pa.string()),
         "source": pa.array([source.name] * n_rows, pa.string()),
         "source_revision": pa.array([piece.revision] * n_rows, pa.string()),
         "warnings": pa.array([[]] * n_rows, pa.list_(pa.string())),
-        **{name: raw.column(name) for name in ("source_key", "license", "task", "text", "context")},
+        **{name: raw.column(name) for name in raw.column_names if name in SAMPLE_SCHEMA.names},
     }
     columns = {f.name: known.get(f.name, pa.nulls(n_rows, f.type)) for f in SAMPLE_SCHEMA}
-    for name in ("row", "reject_reason", "reject_detail"):
+    for name in ("row", *_OF_REJECTS):
         columns[name] = raw.column(name)
     return pa.table(columns)
 
@@ -184,8 +208,8 @@ class _ShardWriter:
                 table.column("reject_reason").to_pylist(), table.column("reject_detail").to_pylist(), strict=True
             )
         ]
-        table = table.drop_columns(["reject_reason", "reject_detail"])
-        return self._keep(f"source {self._ingest.source.name}", table, rejects)
+        kept = self._keep(f"source {self._ingest.source.name}", table, rejects)
+        return kept.drop_columns(list(_OF_REJECTS))
 
     def run(self, stage: Stage, table: pa.Table) -> pa.Table:
         """Run a stage: its columns set, its rejects taken out."""
@@ -204,9 +228,9 @@ class _ShardWriter:
         for index, reject in left_out:
             row = table.slice(index, 1)
             values = row.select(["id", "source", "source_key"]).to_pylist()[0]
-            thumbnail = _thumbnail(row) if shown[reject.reason] < THUMBNAILS_PER_REASON else None
+            thumbnail = thumbnail_of(row) if shown[reject.reason] < THUMBNAILS_PER_REASON else None
             shown[reject.reason] += thumbnail is not None
-            excerpt = (row.column("text")[0].as_py() or row.column("source_text")[0].as_py() or "")[:EXCERPT_CHARS]
+            excerpt = said_by(row)[:EXCERPT_CHARS]
             self._rejects.append(
                 {**values, "stage": stage, "reason": str(reject.reason), "detail": reject.detail, "excerpt": excerpt}
                 | {"thumbnail": thumbnail}
@@ -256,6 +280,14 @@ class _ShardWriter:
         return manifest
 
 
+def said_by(row: pa.Table) -> str:
+    """What a row says, for its excerpt: its text, its conversation, or what the source gave of a rejected one."""
+    names = [name for name in ("text", "source_text", "reject_excerpt") if name in row.column_names]
+    said = [row.column(name)[0].as_py() for name in names]
+    turns = row.column("messages")[0].as_py() or []
+    return next((text for text in said if text), "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns))
+
+
 def measure_schema(stage: Stage) -> pa.Schema:
     """Schema of a stage's measure file: the id, and the columns that samples do not have."""
     return pa.schema([("id", pa.string()), *(f for f in stage.adds if f.name not in SAMPLE_SCHEMA.names)])
@@ -266,7 +298,7 @@ def _set(table: pa.Table, name: str, values: Any) -> pa.Table:
     return table.append_column(name, values) if position < 0 else table.set_column(position, name, values)
 
 
-def _thumbnail(row: pa.Table) -> bytes | None:
+def thumbnail_of(row: pa.Table) -> bytes | None:
     """A small PNG of the row's picture, if it has one that decodes."""
     if pc.is_null(row.column("image")[0]).as_py():
         return None

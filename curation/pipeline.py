@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import zip_longest
+from typing import get_args
 
-from curation.errors import ShardError
+from curation.errors import SchemaError, ShardError
 from curation.ingest import Ingest, MeasureRef, ShardRef, finished_shard, ingest_piece, manifest_of, measure_path
 from curation.measures.markup import Markup
 from curation.measures.render import RenderBack
 from curation.measures.tokens import Tokens
 from curation.measuring import measure_ref, measure_shard
 from curation.select import MeasuredShard
+from curation.sources import parquet
+from curation.sources.address import pinned
 from curation.sources.source import Piece, Source
 from curation.stage import Stage
 from curation.stages.canonical import CanonicalForm
@@ -22,8 +26,11 @@ from curation.stages.images import CheckImage, CropToInk
 from curation.stages.rendered import RenderTarget
 from curation.store import Workspace
 from rendering.assets import MODULES_DIR
+from rendering.pictures import PictureSource
+from rendering.profiles import profile_named
 from rendering.renderer import fingerprint
-from rendering.spec import RenderSpec
+from rendering.spec import MarkupKind, RenderSpec
+from rendering.variation import profile_fingerprint
 
 
 @dataclass(frozen=True)
@@ -57,22 +64,40 @@ class Pipeline:
 class BundleResult:
     """What became of a bundle: a shard or an error for each piece, in order."""
 
-    shards: tuple[MeasuredShard | ShardError, ...]
+    shards: tuple[MeasuredShard | ShardError | SchemaError, ...]
 
 
 def run_bundle(workspace: Workspace, pipeline: Pipeline, pieces: Sequence[Piece]) -> BundleResult:
-    """Run several pieces one after another; one that fails unexpectedly stops no other."""
-    shards: list[MeasuredShard | ShardError] = []
-    for piece in pieces:
+    """Run several pieces one after another; one that fails unexpectedly, or whose file is damaged, stops no other."""
+    shards: list[MeasuredShard | ShardError | SchemaError] = []
+    for piece, following in zip_longest(pieces, pieces[1:]):
+        if following and not pipeline.finished(workspace, following):
+            parquet.expect_texts(following)
         try:
             shards.append(pipeline.run(workspace, piece))
-        except ShardError as error:
+        except (ShardError, SchemaError) as error:
             shards.append(error)
     return BundleResult(tuple(shards))
 
 
-def pipeline_of(source: Source, tokens: Tokens, measures: Sequence[str], *, has_images: bool) -> Pipeline:
-    """The pipeline of a source whose rows bring pictures (`has_images`) or have to be rendered.
+@dataclass(frozen=True)
+class RenderChoice:
+    """How targets without a picture are rendered: by which profile, varied by which seed, with which pictures."""
+
+    profile: str = "plain"
+    seed: int = 42
+    pictures: PictureSource = "palette"
+
+
+def pipeline_of(
+    source: Source,
+    tokens: Tokens,
+    measures: Sequence[str],
+    *,
+    has_images: bool,
+    render: RenderChoice = RenderChoice(),
+) -> Pipeline:
+    """The pipeline of a source whose rows bring pictures (`has_images`) or have to be rendered as `render` says.
 
     `measures` are names out of `markup` and `render`.
     """
@@ -81,7 +106,8 @@ def pipeline_of(source: Source, tokens: Tokens, measures: Sequence[str], *, has_
         images += [CropToInk()] if getattr(source, "crop", "none") == "ink" else []
         images += [CheckImage()]
     else:
-        images += [RenderTarget(_render_fingerprint())]
+        made_with = f"{_render_fingerprint(render.pictures)} {profile_fingerprint(profile_named(render.profile))}"
+        images += [RenderTarget(made_with, render.profile, render.seed, render.pictures)]
     if tokens.image_tokens == "processor":  # pictures' sizes are known only now: the count becomes exact
         images += [tokens]
     chosen: dict[str, Stage] = {}
@@ -90,6 +116,13 @@ def pipeline_of(source: Source, tokens: Tokens, measures: Sequence[str], *, has_
     if "render" in measures:
         chosen["render"] = RenderBack(_render_fingerprint())
     return Pipeline(Ingest(source, (CanonicalForm(parsers()), tokens), tuple(images)), tuple(chosen.values()))
+
+
+def pinned_source(source: Source) -> Source:
+    """The source with the moving Hub revisions in its addresses resolved: all of the run reads one commit."""
+    addresses = {name: getattr(source, name, None) for name in ("address", "images", "images_map")}
+    moved = {name: pinned(value) for name, value in addresses.items() if isinstance(value, str) and value}
+    return replace(source, **moved) if moved else source  # type: ignore[type-var]  # sources are dataclasses
 
 
 def first_piece(source: Source, rows_per_shard: int) -> Piece | None:
@@ -116,6 +149,6 @@ def parsers() -> str:
     return f"selectolax {version('selectolax')}, katex {katex}"
 
 
-@lru_cache(maxsize=1)
-def _render_fingerprint() -> str:
-    return " ".join(fingerprint(RenderSpec(kind=kind)) for kind in ("page", "table", "formula"))
+@lru_cache(maxsize=8)
+def _render_fingerprint(pictures: PictureSource = "palette") -> str:
+    return " ".join(fingerprint(RenderSpec(kind, pictures=pictures)) for kind in get_args(MarkupKind))

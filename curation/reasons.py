@@ -14,6 +14,16 @@ class Reason(StrEnum):
     TEXT_NOT_UTF8 = "text_not_utf8"
     ANNOTATION_BROKEN = "annotation_broken"  # PubTabNet cells and structure do not weave
     OTHER_SPLIT = "other_split"  # the row belongs to another of the source's splits than the one asked for
+    SOURCE_RULE = "source_rule"  # a rule of the source's preset takes other rows (DocOrNot: documents only)
+    PROMPT_MISSING = "prompt_missing"  # a synthetic picture whose prompt is not there
+    IMAGE_PATH_UNSAFE = "image_path_unsafe"  # a picture's name that leads out of its folder
+    MEMBER_UNSAFE = "member_unsafe"  # an archive's member that leads out of it, or is a link or a device
+    TABLE_SHAPE = "table_shape"  # rows, columns, cells or header are not what the source was asked for
+    TABLE_LAYOUT = "table_layout"  # lays out a page: by its role, or few cells have text
+    CHAT_IMAGE_MARK = "chat_image_mark"  # no `<image>`, more than one, or not in the first question
+    CHAT_SEVERAL_IMAGES = "chat_several_images"
+    CHAT_ROLES = "chat_roles"  # not question and answer in turn, a question first and an answer last
+    CHAT_TURN_EMPTY = "chat_turn_empty"
     # canonical form
     MARKUP_EMPTY = "markup_empty"
     MARKUP_TOO_LARGE = "markup_too_large"
@@ -26,6 +36,7 @@ class Reason(StrEnum):
     LATEX_INVALID = "latex_invalid"
     # token length
     TOO_MANY_TOKENS = "too_many_tokens"
+    TEXT_IMAGE_MARK = "text_image_mark"  # training would look for a second picture
     # images
     IMAGE_MISSING = "image_missing"
     IMAGE_UNREADABLE = "image_unreadable"

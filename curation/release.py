@@ -26,7 +26,7 @@ from curation.keys import content_key
 from curation.quality import quality_facts
 from curation.release_data import ReleaseSpec, write_data
 from curation.select import Selection, SourceShards
-from curation.store import TEMPORARY_PREFIX, Workspace
+from curation.store import TEMPORARY_PREFIX, Workspace, cannot_write
 from rendering.pixels import encode_png
 
 RELEASE_VERSION: Final = 1
@@ -96,6 +96,7 @@ def write_release(
         _write_text(folder / "README.md", dataset_card(facts))
         manifest = {
             "key": key,
+            "selection": selection.key,
             "name": spec.name,
             "release_version": RELEASE_VERSION,
             "rows_in": selection.rows_in,
@@ -125,15 +126,17 @@ def _new_folder(workspace: Workspace, path: str) -> Iterator[Path]:
     staging, old = (final.with_name(f"{TEMPORARY_PREFIX}{word}-{final.name}") for word in ("new", "old"))
     for leftover in (staging, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    staging.mkdir(parents=True)
     try:
+        staging.mkdir(parents=True)
         yield staging
-    except BaseException:
+        if final.exists():
+            final.rename(old)
+        staging.rename(final)
+    except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise cannot_write(path, workspace.url, error) from error
         raise
-    if final.exists():
-        final.rename(old)
-    staging.rename(final)
     shutil.rmtree(old, ignore_errors=True)
 
 

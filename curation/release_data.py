@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from curation.store import Workspace
 MAX_FILE_BYTES: Final = 500_000_000
 """Size at which a split goes on in a new file; what the Hub recommends for Parquet shards."""
 
-LINEAGE_COLUMNS: Final = ("task", "source", "source_revision", "source_key", "license", "image_origin", "id")
+LINEAGE_COLUMNS: Final = ("task", "source", "source_revision", "source_key", "license", "image_origin", "lineage", "id")
 PREVIEW_SAMPLES: Final = 12
 
 DATASETS_TYPES: Final = {
@@ -77,7 +78,8 @@ def write_data(
     preview: list[dict[str, Any]] = []
     with ExitStack() as exits:
         outputs: dict[tuple[str, str], _SplitWriter] = {}
-        for table in _selected_batches(workspace, shards, spec, splits):
+        always = ("image", "text", *(["messages"] if "image_chat" in tasks else []), *LINEAGE_COLUMNS)
+        for table in _selected_batches(workspace, shards, spec, splits, always):
             preview += _for_preview(table, PREVIEW_SAMPLES // len(tasks), preview)
             renamed = _renamed(table.drop_columns(["split"]), dict(spec.rename))
             schema = schema or _with_features(renamed.schema)
@@ -116,7 +118,11 @@ def _tasks(workspace: Workspace, shards: Sequence[SourceShards], splits: pa.Chun
 
 
 def _selected_batches(
-    workspace: Workspace, shards: Sequence[SourceShards], spec: ReleaseSpec, splits: pa.ChunkedArray
+    workspace: Workspace,
+    shards: Sequence[SourceShards],
+    spec: ReleaseSpec,
+    splits: pa.ChunkedArray,
+    always: Sequence[str],
 ) -> Iterator[pa.Table]:
     """Selected rows in order, a row group at a time: image, text, lineage, carried columns, and the split."""
     for measured, shard_splits in _shards_with_splits(shards, splits):
@@ -133,27 +139,27 @@ def _selected_batches(
                 group_splits = shard_splits.slice(offset, n_rows)
                 offset += n_rows
                 if group_splits.null_count < n_rows:
-                    columns = _release_columns(samples, measures, group, spec)
+                    columns = _release_columns(samples, measures, group, [*always, *spec.carry])
                     yield pa.table({**columns, "split": group_splits}).filter(pc.is_valid(group_splits))
 
 
 def _release_columns(
-    samples: pq.ParquetFile, measures: list[pq.ParquetFile], group: int, spec: ReleaseSpec
+    samples: pq.ParquetFile, measures: list[pq.ParquetFile], group: int, names: Sequence[str]
 ) -> dict[str, pa.ChunkedArray]:
-    wanted = ["image", "text", *LINEAGE_COLUMNS]
-    for name in spec.carry:
+    wanted: list[str] = []
+    for name in names:
         known = name in SAMPLE_SCHEMA.names or any(name in file.schema_arrow.names for file in measures)
         if not known:
-            names = sorted({*SAMPLE_SCHEMA.names, *(n for file in measures for n in file.schema_arrow.names)})
-            raise BadInputError(f"`carry` names {name!r}, which no measure has", f"There are: {', '.join(names)}")
+            has = sorted({*SAMPLE_SCHEMA.names, *(n for file in measures for n in file.schema_arrow.names)})
+            raise BadInputError(f"`carry` names {name!r}, which no measure has", f"There are: {', '.join(has)}")
         wanted += [name] if name not in wanted else []
     table = samples.read_row_group(group, [name for name in wanted if name in SAMPLE_SCHEMA.names])
     columns = {name: table.column(name) for name in table.column_names}
     for file in measures:
-        if names := [name for name in wanted if name not in columns and name in file.schema_arrow.names]:
+        if here := [name for name in wanted if name not in columns and name in file.schema_arrow.names]:
             # measures are written in row groups of the same rows as their samples
-            read = file.read_row_group(group, names)
-            columns |= {name: read.column(name) for name in names}
+            read = file.read_row_group(group, here)
+            columns |= {name: read.column(name) for name in here}
     return {name: columns[name] for name in wanted}
 
 
@@ -175,19 +181,27 @@ def _with_features(schema: pa.Schema) -> pa.Schema:
 def _feature(name: str, type_: pa.DataType) -> dict[str, Any]:
     if pa.types.is_list(type_):
         return {"feature": _feature(name, type_.value_type), "_type": "List"}
+    if pa.types.is_struct(type_):
+        return {field.name: _feature(name, field.type) for field in type_}
     if str(type_) not in DATASETS_TYPES:
         raise BadInputError(f"column {name!r} of type {type_} cannot be carried into a release", "Leave it out")
     return DATASETS_TYPES[str(type_)]
 
 
 def _for_preview(table: pa.Table, per_task: int, so_far: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = table.slice(0, PREVIEW_SAMPLES).to_pylist()
-    count = {row["task"]: sum(p["task"] == row["task"] for p in so_far) for row in rows}
+    """The first samples of each task, each with another picture: five captions of one tell less."""
+    count = Counter(sample["task"] for sample in so_far)
+    shown = {(sample["image"] or {}).get("bytes") for sample in so_far}
     chosen = []
-    for row in rows:
-        if count[row["task"]] < per_task:
-            count[row["task"]] += 1
-            chosen.append(row)
+    for row, task in enumerate(table.column("task").to_pylist()):
+        if count[task] >= per_task:
+            continue
+        (sample,) = table.slice(row, 1).to_pylist()
+        picture = (sample["image"] or {}).get("bytes")
+        if picture not in shown:
+            shown.add(picture)
+            count[task] += 1
+            chosen.append(sample)
     return chosen
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Task = Literal["page_to_html", "table_to_html", "formula_to_latex", "image_to_caption", "image_chat"]
 TASKS: Final[tuple[str, ...]] = get_args(Task)
@@ -32,6 +32,7 @@ SAMPLE_SCHEMA: Final = pa.schema(
         ("source_text", pa.string()),
         ("original_caption", pa.string()),
         ("context", pa.string()),
+        ("objects", pa.list_(pa.string())),
         ("image_origin", pa.string()),
         ("width_px", pa.int32()),
         ("height_px", pa.int32()),

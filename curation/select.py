@@ -23,10 +23,14 @@ from curation.reasons import Reason
 from curation.split import SplitRule, assign_splits
 from curation.store import Workspace
 
+SELECTION_VERSION: Final = 2
+
 MARKUP_TASKS: Final = frozenset({"page_to_html", "table_to_html", "formula_to_latex"})
 """Tasks whose picture follows from their text: equal texts are duplicates whatever their pictures' bytes."""
 
-LARGE_COLUMNS: Final = frozenset({"text", "source_text", "context", "visible_text", "lineage", "warnings"})
+LARGE_COLUMNS: Final = frozenset(
+    {"text", "source_text", "original_caption", "context", "objects", "visible_text", "lineage", "warnings"}
+)
 """Columns that are read only where a clause names them."""
 
 PARENT: Final = "parent:"
@@ -155,7 +159,7 @@ def select(workspace: Workspace, sources: Sequence[SourceShards], rules: Rules) 
 
     Raises `BadInputError` for a clause that DuckDB does not take, or split counts that cannot be filled.
     """
-    key = content_key(sources=list(sources), rules=rules)
+    key = content_key(version=SELECTION_VERSION, sources=list(sources), rules=rules)
     path = selection_path(key)
     if manifest := workspace.finished(manifest_of(path)):
         return _selection(key, manifest)
@@ -179,6 +183,8 @@ def select(workspace: Workspace, sources: Sequence[SourceShards], rules: Rules) 
         manifest_of(path),
         {"selection": entry},
         key=key,
+        # in the order of the rows; a shard whose rows are all rejected has none
+        shards=[measured.shard.key for source in sources for measured in source.shards],
         rows_in=rows_in,
         rows_kept=splits.total(),
         rows_rejected=dict(sorted(rejected.items())),

@@ -81,10 +81,7 @@ class Workspace:
                     self.fs.makedirs(posixpath.dirname(self.path(path)), exist_ok=True)
                     self.fs.put_file(str(temporary), self.path(path))
         except OSError as error:
-            raise StoreError(
-                f"cannot write {path} in workspace {self.url}: {error.strerror or error}",
-                "Check the disk's free space and permissions, or choose another --workspace",
-            ) from error
+            raise cannot_write(path, self.url, error) from error
 
     @contextmanager
     def new_parquet(self, path: str, schema: pa.Schema) -> Iterator[ParquetSink]:
@@ -190,6 +187,14 @@ class Workspace:
                     shutil.rmtree(leftover, ignore_errors=True)
                 else:
                     leftover.unlink(missing_ok=True)
+
+
+def cannot_write(path: str, url: str, error: OSError) -> StoreError:
+    """The error for a file that cannot be written in the workspace: a full disk, a folder without permission."""
+    return StoreError(
+        f"cannot write {path} in workspace {url}: {error.strerror or error}",
+        "Check the disk's free space and permissions, or choose another --workspace",
+    )
 
 
 @contextmanager

@@ -44,6 +44,7 @@ _IMAGE_MARKS: Final = (IMAGE_MARK, "<|image_pad|>", "<|image|>", "[IMG]", "<imag
 class TokenCounter:
     """Counts the tokens of conversations of one task: template, prompts, picture and text.
 
+    `image_mark` is what stands for the picture in a conversation; a text must not hold it.
     Threads may share one. Tokenising runs on all cores, outside the interpreter's lock, as
     `TOKENIZERS_PARALLELISM` and `RAYON_NUM_THREADS` say.
     """
@@ -58,7 +59,7 @@ class TokenCounter:
         known_mark = image_tokens.mark or special_tokens.get("image_token") or IMAGE_MARK
         template = chat_template(tokenizer.own_template, special_tokens, prompt, known_mark)
         self._frame = ConversationFrame(template, task, prompt)
-        self._mark, self._mark_is_token = _image_mark(tokenizer, known_mark, self._frame.render("x"))
+        self.image_mark, self._mark_is_token = _image_mark(tokenizer, known_mark, self._frame.render("x"))
         self._can_cut = _cuts_are_safe(self._backend)
         example = self.render("x")
         self._beside_picture = image_tokens.beside(example, self._encode([example])[0])
@@ -114,7 +115,7 @@ class TokenCounter:
         """What is tokenised: the conversation in which the picture's mark stands for all its tokens."""
         rendered = self._frame.render(text or "") if conversation is None else self._frame.render_chat(conversation)
         # A stand-in tokenizer would take the mark to pieces, which the target model's does not.
-        return rendered if self._mark_is_token else rendered.replace(self._mark, "", 1)
+        return rendered if self._mark_is_token else rendered.replace(self.image_mark, "", 1)
 
     def _picture(self, size: Size | None) -> int:
         """Tokens of the picture beyond those that the rendered conversation has for it."""

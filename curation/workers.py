@@ -48,7 +48,7 @@ def run_stage(stage: Stage, table: pa.Table, shard: str) -> Outcome:
     except MarkupmillError:
         raise
     except Exception as error:
-        raise ShardError(stage.name, shard, _first_row_at_fault(worker, table), _describe(error)) from error
+        raise ShardError(stage.name, shard, _first_row_at_fault(worker, table), describe(error)) from error
 
 
 def _first_row_at_fault(worker: Worker, table: pa.Table) -> str:
@@ -60,5 +60,6 @@ def _first_row_at_fault(worker: Worker, table: pa.Table) -> str:
     return f"rows {table.column('id')[0].as_py()} and the {table.num_rows - 1} after it, together"
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
+    """An error of somebody else's in one line."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -17,14 +17,18 @@ from uuid import UUID
 from prefect import State, Task, flow, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import TaskRun
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_HOME
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
-from curation.errors import ShardError
+from curation.errors import SchemaError, ShardError
 from curation.measures.tokens import Tokens
-from curation.pipeline import BundleResult, Pipeline, bundles, first_piece, pipeline_of, run_bundle
+from curation.pipeline import BundleResult, Pipeline, bundles, first_piece, pinned_source, pipeline_of, run_bundle
 from curation.release import Release, ReleaseSource, write_release
 from curation.select import Keeper, MeasuredShard, Selection, SourceShards, select
+from curation.sources import parquet
+from curation.sources.damage import set_aside
 from curation.sources.source import Piece
 from curation.store import Workspace
 from curation.workers import close_workers
@@ -38,6 +42,9 @@ BUNDLES_IN_FLIGHT_PER_WORKER: Final = 2
 
 MAX_TASK_RUNS: Final = 200
 """Bundles grow with the number of shards so that a source has at most about this many task runs."""
+
+FILES_NAMED: Final = 10
+"""How many files that cannot be used an error names."""
 
 IO_RETRIES: Final = 2
 IO_RETRY_DELAY_S: Final = 5
@@ -76,10 +83,9 @@ def _is_io_error(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> boo
 @task(name="make shards", retries=IO_RETRIES, retry_delay_seconds=IO_RETRY_DELAY_S, retry_condition_fn=_is_io_error)
 def make_shards(workspace_url: str, pipeline: Pipeline, pieces: list[Piece]) -> BundleResult:
     """Run one bundle. Fails, for Prefect to show, where any of its shards did; the others are in the workspace."""
-    die_with_parent()
     result = run_bundle(Workspace(workspace_url), pipeline, pieces)
     for shard in result.shards:
-        if isinstance(shard, ShardError):
+        if isinstance(shard, ShardError | SchemaError):
             raise shard
     return result
 
@@ -116,6 +122,12 @@ def build_release(
     try:
         with shown(progress):
             return build.with_options(task_runner=task_runner)(recipe, workspace_url, n_workers, bundle_shards)
+    except PrefectHTTPStatusError as error:
+        raise MarkupmillError(
+            f"Prefect's server failed (HTTP {error.response.status_code})",
+            f"Check the free space where its database lies ({PREFECT_HOME.value()}), or set PREFECT_HOME to another "
+            "place; finished shards are kept",
+        ) from error
     finally:
         close_workers()
 
@@ -132,18 +144,22 @@ def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int
         recipe.tokens.ceiling,
     )
     keeper = Keeper(workspace, recipe.rules()) if any(entry.limit for entry in recipe.sources) else None
+    render = recipe.render.choice()
     runs: list[_SourceRun] = []
-    for entry in recipe.sources:
-        source = entry.build()
-        first = first_piece(source, recipe.rows_per_shard)
-        if first is None:
-            raise BadInputError(f"source {entry.type} has no rows", "Check its address and settings")
-        has_images = source.read_images(first, []) is not None
-        pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images)
-        run = _SourceRun(workspace, entry, pipeline, first, keeper)
-        run.make(recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
-        runs.append(run)
-    if failures := [failure for run in runs for failure in run.failures]:
+    with set_aside() as unusable_files:
+        for entry in recipe.sources:
+            source = pinned_source(entry.build())
+            first = first_piece(source, recipe.rows_per_shard)
+            if first is None:
+                if unusable_files:
+                    raise _failed(unusable_files)
+                raise BadInputError(f"source {entry.type} has no rows", "Check its address and settings")
+            has_images = source.read_images(first, []) is not None
+            pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images, render=render)
+            run = _SourceRun(workspace, entry, pipeline, first, keeper)
+            run.make(recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
+            runs.append(run)
+    if failures := [*unusable_files, *(failure for run in runs for failure in run.failures)]:
         raise _failed(failures)
     shards = [SourceShards(run.entry.type, tuple(run.shards), run.entry.limit) for run in runs]
     selection = select_rows(workspace_url, recipe, shards)
@@ -161,7 +177,7 @@ class _SourceRun:
     ) -> None:
         self.entry = entry
         self.shards: list[MeasuredShard] = []
-        self.failures: list[BaseException] = []
+        self.failures: list[MarkupmillError] = []
         self.n_made = 0
         self._workspace, self._pipeline, self._first, self._keeper = workspace, pipeline, first, keeper
         self._source = pipeline.ingest.source
@@ -170,7 +186,8 @@ class _SourceRun:
     @property
     def origin(self) -> ReleaseSource:
         """Where the source's rows come from, for the card."""
-        address, license_ = (str(getattr(self._source, name, "")) for name in ("address", "license"))
+        address = str(getattr(self.entry.build(), "address", ""))  # as it was written, not with its commit
+        license_ = str(getattr(self._source, "license", ""))
         return ReleaseSource(self.entry.type, self._source.task, address, self._first.revision, license_)
 
     def make(self, rows_per_shard: int, n_ahead: int, bundle_shards: int | None) -> None:
@@ -206,6 +223,7 @@ class _SourceRun:
         done = self._finished(bundle)
         if len(done) == len(bundle):
             return done
+        parquet.expect_texts(bundle[0])  # where the worker is a thread of this process
         named = make_shards.with_options(task_run_name=f"{self._label} {_rows(bundle)}")
         return named.submit(self._workspace.url, self._pipeline, bundle)
 
@@ -231,7 +249,7 @@ class _SourceRun:
         result: BundleResult | BaseException = future.result(raise_on_failure=False)
         if isinstance(result, BundleResult):
             return [shard for shard in result.shards if isinstance(shard, MeasuredShard)]
-        if not isinstance(result, ShardError):  # not the fault of a row: the next bundle would fail the same way
+        if not isinstance(result, ShardError | SchemaError):  # of no row or file: the next would fail too
             raise result
         self.failures.append(result)
         return self._finished(bundle)
@@ -252,13 +270,22 @@ def _rows(bundle: list[Piece]) -> str:
     return f"{first_name} rows {first.first_row:,} to {last_row:,}".strip()
 
 
-def _failed(failures: list[BaseException]) -> MarkupmillError:
-    if len(failures) == 1 and isinstance(failures[0], MarkupmillError):
-        return failures[0]
-    return MarkupmillError(
-        f"{len(failures)} bundles of shards failed; the first: {failures[0]}",
-        "Other shards are kept; run the same command again to re-try these",
-    )
+def _failed(failures: Sequence[MarkupmillError]) -> MarkupmillError:
+    """One error for all: of the input where files alone are to blame, and then it names them."""
+    distinct = list({str(failure): failure for failure in failures}.values())
+    if len(distinct) == 1:
+        return distinct[0]
+    files = [failure for failure in distinct if isinstance(failure, SchemaError)]
+    if len(files) < len(distinct):
+        other = next(failure for failure in distinct if not isinstance(failure, SchemaError))
+        return MarkupmillError(
+            f"{len(distinct)} bundles of shards or files failed; the first: {other.problem}",
+            "Other shards are kept; run the same command again to re-try these",
+        )
+    named = "; ".join(failure.problem for failure in files[:FILES_NAMED])
+    more = f"; and {len(files) - FILES_NAMED} more" if len(files) > FILES_NAMED else ""
+    mend = "Mend them or leave them out, and run the same command again: the shards of all other files are kept"
+    return BadInputError(f"{len(files)} files cannot be used: {named}{more}", mend)
 
 
 def _summary(selection: Selection, release: Release) -> str:

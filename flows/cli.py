@@ -75,6 +75,113 @@ def build(
 
 
 @main.command()
+@click.argument("recipe")
+@click.option("--from", "addresses", multiple=True, metavar="[TYPE=]ADDRESS", help="Read a source from here.")
+@click.option("--tokenizer", metavar="NAME", help="Count with this one: a Hub id, a folder, package:NAME.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key.")
+@click.option("--limit", type=click.IntRange(1), help="Keep at most this many rows of each source.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def plan(
+    recipe: str,
+    addresses: tuple[str, ...],
+    tokenizer: str | None,
+    overrides: tuple[str, ...],
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Say what `build RECIPE` would do: rows, tokens, classes, what is kept, bytes to fetch. Reads texts alone."""
+    from flows.plan import PlanOptions, run_plan  # noqa: PLC0415 - see the module's docstring
+
+    if tokenizer:
+        overrides = (*overrides, f"tokens.tokenizer={tokenizer}")
+    click.echo(run_plan(PlanOptions(recipe, addresses, overrides, limit, as_json)))
+
+
+@main.command()
+@click.argument("source", metavar="FILE|-|DIR|PARQUET|JSONL")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    metavar="OUT",
+    help="A .png for one markup (- for standard output); a folder or a .parquet file for many.",
+)
+@click.option("--task", type=click.Choice(["page", "table", "formula"]), help="What it is, where no name tells.")
+@click.option("--column", metavar="NAME", help="Column of Parquet or JSONL with the markup.  [default: found by name]")
+@click.option(
+    "--compare",
+    metavar="PICTURE",
+    help="Score the render against this picture and write both to OUT, differences marked; for Parquet, the name "
+    "of a column of pictures: OUT is a CSV of scores.",
+)
+@click.option(
+    "--width", type=click.IntRange(16, 8_000), help="Viewport in px.  [default: 1280, or PICTURE's for a page]"
+)
+@click.option("--max-height", type=click.IntRange(16, 16_000), default=8_000, show_default=True, help="Most px kept.")
+@click.option(
+    "--scale", type=click.FloatRange(0.25, 4.0), default=1.0, show_default=True, help="Picture px for each px."
+)
+@click.option("--font-size", type=click.IntRange(4, 200), default=16, show_default=True, help="Tables, formulas: px.")
+@click.option("--padding", type=click.IntRange(0, 500), default=8, show_default=True, help="Around their ink: px.")
+@click.option(
+    "--pictures",
+    default="palette",
+    show_default=True,
+    metavar="palette|grey|DIR",
+    help="What a page's pictures become: placeholders in colours or grey, or pictures from a folder.",
+)
+@click.option("--profile", metavar="NAME", help="Vary the look by this profile, from row to row.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the variation.")
+@click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Browser pages at a time.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after this many rows.")
+def render(
+    source: str,
+    out: str,
+    task: Any,
+    column: str | None,
+    compare: str | None,
+    width: int | None,
+    max_height: int,
+    scale: float,
+    font_size: int,
+    padding: int,
+    pictures: str,
+    profile: str | None,
+    seed: int,
+    workers: int,
+    limit: int | None,
+) -> None:
+    """Render markup to pictures, alone or by the thousand.
+
+    A page (.html), a formula (.tex), a list of formulas (.lst, .txt), JSONL, Parquet, all of these in a folder, or -
+    for standard input. What gives no picture is listed, and stands in rejects.jsonl with its reason.
+    """
+    from flows.render import RenderOptions, run_render  # noqa: PLC0415 - see the module's docstring
+
+    options = RenderOptions(
+        source, out, task, column, width, scale, font_size, padding, max_height, pictures, profile, seed, workers, limit
+    )
+    if compare is None:
+        sys.exit(run_render(options))
+    from flows.compare import run_compare  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run_compare(options, compare))
+
+
+@main.command()
+@click.argument("workspace")
+@click.option("--release", metavar="NAME", help="What this release leaves out.  [default: the latest selection]")
+@click.option("-o", "--out", metavar="FILE.html", help="Where the page goes.  [default: WORKSPACE/rejects.html]")
+@click.option("--reason", metavar="REASON", help="Only rows left out for this reason.")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Examples of each reason.")
+def rejects(workspace: str, release: str | None, out: str | None, reason: str | None, limit: int) -> None:
+    """Show what was left out of WORKSPACE's release and why, with examples in an HTML page."""
+    from flows.rejects import RejectsOptions, run_rejects  # noqa: PLC0415 - see the module's docstring
+
+    click.echo(run_rejects(RejectsOptions(workspace, release, out, reason, limit)))
+
+
+@main.command()
 def recipes() -> None:
     """List the shipped recipes."""
     from flows.recipe import load_recipe, shipped_recipes  # noqa: PLC0415 - see the module's docstring

@@ -1,4 +1,4 @@
-"""What a person sees while a build runs: a live bar on a terminal, plain lines in a log."""
+"""What a person sees while a build or a render runs: a live bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ PLAIN_INTERVAL_S: Final = 5.0
 class BuildProgress:
     """Counts rows as shards finish and shows them: rows a second, kept, rejected, time left.
 
-    A live bar where `stream` is a terminal; elsewhere a line every `PLAIN_INTERVAL_S` and one at the end.
+    `kept` says what rows that are not rejected become. A live bar where `stream` is a terminal; elsewhere a line every
+    `PLAIN_INTERVAL_S` and one at the end.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, kept: str = "in shards") -> None:
+        self._kept = kept
         self.rows_in = self.rows_kept = 0
         self._rows_made = 0
         self._stream = stream or sys.stderr
@@ -52,8 +54,8 @@ class BuildProgress:
         if not self._is_live and self._source:
             self._print_line()
 
-    def begin_source(self, name: str, total_rows: int) -> None:
-        """Turn to the next source; its total is all its rows or, with a limit, those it will keep."""
+    def begin_source(self, name: str, total_rows: int | None) -> None:
+        """Turn to the next source; its total is all its rows or, with a limit, those it will keep; None: not known."""
         self._source = name
         self._task = self._bar.add_task(name, total=total_rows, counts="")
 
@@ -68,7 +70,7 @@ class BuildProgress:
 
     def counts(self) -> str:
         """Rows so far, of all sources."""
-        counts = f"{self.rows_in:,} rows, {self.rows_kept:,} in shards, {self.rows_in - self.rows_kept:,} rejected"
+        counts = f"{self.rows_in:,} rows, {self.rows_kept:,} {self._kept}, {self.rows_in - self.rows_kept:,} rejected"
         if self._rows_made:
             counts += f", {self._rows_made / (time.monotonic() - self._started_s):,.0f} rows/s"
         return counts

@@ -17,17 +17,30 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from curation.conversation import Prompt
+from curation.pipeline import RenderChoice
 from curation.release_data import ReleaseSpec
 from curation.select import Rules
+from curation.sources.captions import Captions
 from curation.sources.generated import Generated
+from curation.sources.html_tables import HtmlTables
 from curation.sources.latex import Latex
+from curation.sources.llava_chat import LlavaChat
+from curation.sources.mapped_files import MappedFiles
 from curation.sources.pubtabnet import PubTabNet
 from curation.sources.source import Source
+from curation.sources.synthetic_images import SyntheticImages
 from curation.sources.websight import WebSight
 from curation.split import SplitRule
 from rendering.errors import BadInputError
+from rendering.pictures import pictures_of
+from rendering.profiles import profile_named
 
-SOURCES: Final[dict[str, type[Any]]] = {source.name: source for source in (WebSight, PubTabNet, Latex, Generated)}
+SOURCES: Final[dict[str, type[Any]]] = {
+    source.name: source
+    for source in (
+        *(WebSight, PubTabNet, Latex, Captions, LlavaChat, HtmlTables, MappedFiles, SyntheticImages, Generated),
+    )
+}
 """Source kinds by the name that recipes use."""
 
 MEASURES: Final = ("markup", "render")
@@ -43,10 +56,14 @@ class _Strict(BaseModel):
 
 
 class SourceEntry(_Strict):
-    """One source: its kind (`type`), its own settings, and how many of its rows may be kept."""
+    """One source: its kind (`type`), its own settings, and how many of its rows may be kept.
+
+    That is `limit`, or its share, by `weight`, of the recipe's `rows`.
+    """
 
     type: str
     limit: Annotated[int, Field(gt=0)] | None = None
+    weight: Annotated[float, Field(gt=0)] | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
     def build(self) -> Source:
@@ -56,7 +73,7 @@ class SourceEntry(_Strict):
             raise RecipeError(f"there is no source type {self.type!r}", _nearest(self.type, SOURCES))
         known = [field.name for field in fields(kind)]
         if unknown := [name for name in self.settings if name not in known]:
-            mend = _nearest(unknown[0], ["type", "limit", *known])
+            mend = _nearest(unknown[0], ["type", "limit", "weight", *known])
             raise RecipeError(f"source {self.type} has an unknown key {unknown[0]!r}", mend)
         source: Source = TypeAdapter(kind).validate_python(self.settings)
         return source
@@ -105,14 +122,44 @@ class SplitSettings(_Strict):
     test: float = 0.1
 
 
+class RenderSettings(_Strict):
+    """How rows without a picture get theirs.
+
+    `profile` is a name out of `rendering.profiles` (plain, web, journal, formula, photocopy, scan); what it draws for
+    a row follows from `seed` and the row's id. `pictures` stand in for those of pages: `palette`, `grey`, or a folder.
+    """
+
+    profile: str = "plain"
+    seed: int = 42
+    pictures: str = "palette"
+
+    def check(self) -> None:
+        """Raises `BadInputError` for a profile or a folder that is not there."""
+        profile_named(self.profile)
+        if self.pictures not in ("palette", "grey") and not Path(self.pictures).expanduser().is_dir():
+            raise RecipeError(
+                f"render.pictures names {self.pictures!r}, which is no folder", "It is palette, grey, or a folder"
+            )
+
+    def choice(self) -> RenderChoice:
+        """The settings as the pipeline takes them; reads the folder of pictures."""
+        return RenderChoice(self.profile, self.seed, pictures_of(self.pictures))
+
+
 class Recipe(_Strict):
-    """A whole recipe. `where` are SQL conditions over sample and measure columns; all must hold."""
+    """A whole recipe. `where` are SQL conditions over sample and measure columns; all must hold.
+
+    `rows`, where given, are shared out to the sources by their weights (1 each where none is set) as their limits;
+    what a source does not have is not made up for by another.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     description: str = ""
     sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
+    rows: Annotated[int, Field(gt=0)] | None = None
     tokens: TokenSettings
     prompt: PromptSettings = PromptSettings()
+    render: RenderSettings = RenderSettings()
     measures: tuple[Literal["markup", "render"], ...] = ("markup",)
     where: tuple[str, ...] = ()
     dedup: Literal["exact", "none"] = "exact"
@@ -170,10 +217,12 @@ def parse_recipe(plain: Mapping[str, Any], origin: str) -> Recipe:
     try:
         recipe = Recipe.model_validate(plain)
         recipe.rules()
+        recipe.render.check()
         for entry in recipe.sources:
             entry.build()
     except ValidationError as error:
         raise _readable(error, origin) from None
+    recipe = _with_limits(recipe, origin)
     if recipe.tokens.ceiling < recipe.tokens.max_seq_length:
         raise RecipeError(
             f"recipe {origin}: tokens.ingest_ceiling {recipe.tokens.ceiling} is below tokens.max_seq_length "
@@ -181,6 +230,31 @@ def parse_recipe(plain: Mapping[str, Any], origin: str) -> Recipe:
             "Rows between them would be missing: raise the ceiling",
         )
     return recipe
+
+
+def _with_limits(recipe: Recipe, origin: str) -> Recipe:
+    """`rows` and weights become limits (largest remainders get what rounding down leaves)."""
+    weighted = [entry for entry in recipe.sources if entry.weight is not None]
+    if recipe.rows is None:
+        if weighted:
+            raise RecipeError(f"recipe {origin}: {weighted[0].type} has a weight of nothing", "Set rows, or its limit")
+        return recipe
+    if limited := [entry for entry in recipe.sources if entry.limit is not None]:
+        raise RecipeError(
+            f"recipe {origin}: {limited[0].type} has a limit, and there are rows to share out", "Give it a weight"
+        )
+    weights = [entry.weight or 1.0 for entry in recipe.sources]
+    shares = [recipe.rows * weight / sum(weights) for weight in weights]
+    limits = [int(share) for share in shares]
+    for place in sorted(range(len(shares)), key=lambda i: limits[i] - shares[i])[: recipe.rows - sum(limits)]:
+        limits[place] += 1
+    if 0 in limits:
+        raise RecipeError(f"recipe {origin}: {recipe.rows} rows are too few to share out", "Raise rows")
+    entries = [
+        entry.model_copy(update={"limit": limit, "weight": None})
+        for entry, limit in zip(recipe.sources, limits, strict=True)
+    ]
+    return recipe.model_copy(update={"sources": tuple(entries), "rows": None})
 
 
 def _read(name_or_path: str) -> dict[str, Any]:
@@ -207,7 +281,7 @@ def _nested(entry: object) -> object:
     """Sources are written flat (`type`, `limit`, and the source's own settings side by side)."""
     if not isinstance(entry, dict):
         return entry
-    own = {key: value for key, value in entry.items() if key in ("type", "limit")}
+    own = {key: value for key, value in entry.items() if key in ("type", "limit", "weight")}
     return {**own, "settings": {key: value for key, value in entry.items() if key not in own}}
 
 

@@ -76,8 +76,8 @@ def _rewritten(text: str) -> Canonical | Reject:
             Rewriter(tokenize(canonical)).formula()
     except UnsupportedLatexError as error:
         return Reject(Reason.LATEX_INVALID, " ".join(str(error).split()))
-    if not out:
-        return Reject(Reason.MARKUP_EMPTY, "nothing but comments and labels")
+    if not canonical.strip():  # no-break spaces alone are no text either
+        return Reject(Reason.MARKUP_EMPTY, "nothing but comments, labels and spaces")
     warnings = [EQUATION_NUMBER_DROPPED] * number_dropped + [COMMENT_CUT] * has_open_comment(text) + rewriter.warnings
     if len(canonical) > MAX_FORMULA_CHARS:
         return Reject(Reason.MARKUP_TOO_LARGE, f"{len(canonical)} characters, at most {MAX_FORMULA_CHARS}")

@@ -128,7 +128,7 @@ def _table(source: str) -> Canonical | Reject:
         for group in table.iter()
         if group.tag in _ROW_GROUPS
     ]
-    grid = resolve_grid([[[_spans(cell) for cell in row] for row in rows] for rows in row_groups])
+    grid = resolve_grid([[[spans_of(cell) for cell in row] for row in rows] for rows in row_groups])
     if isinstance(grid, Reject):
         return grid
     for rows in row_groups:
@@ -166,7 +166,8 @@ def _hidden_part(table: LexborNode) -> str | None:
     return None
 
 
-def _spans(cell: LexborNode) -> Cell:
+def spans_of(cell: LexborNode) -> Cell:
+    """A cell's spans as a browser takes them."""
     attributes = cell.attributes
     if not attributes:
         return _NO_SPANS
@@ -185,7 +186,7 @@ def _write_spans(cell: LexborNode, n_rows_left: int) -> None:
     attributes = cell.attributes
     if not attributes:
         return
-    spans = _spans(cell)
+    spans = spans_of(cell)
     for name, span in (("rowspan", spans.rowspan or n_rows_left), ("colspan", spans.colspan)):
         if span > 1:
             cell.attrs[name] = str(span)

@@ -28,13 +28,15 @@ from curation.tokenizers import LoadedTokenizer, load_tokenizer
 class Tokens:
     """Rejects rows of more than `ingest_ceiling` tokens, and adds `n_tokens` (int32, `ingest_ceiling + 1` for those).
 
+    A text that holds the model's mark for a picture is a reject too.
+
     `tokenizer` as `curation.tokenizers.load_tokenizer` takes it, `commit` its Hub revision ("" where it is none),
     `tokenizer_revision` the hash of its content: `pinned` fills both in. `image_tokens` is a number, or
     "processor".
     """
 
     name: ClassVar[str] = "tokens"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = pa.schema([("n_tokens", pa.int32())])
     tokenizer: str
     tokenizer_revision: str
@@ -85,14 +87,17 @@ class _TokensWorker:
         table, ceiling = batch.table, self._stage.ingest_ceiling
         tasks = table.column("task").to_pylist()
         counts = [0] * table.num_rows
+        rejects: list[Reject | None] = [None] * table.num_rows
+        over = Reject(Reason.TOO_MANY_TOKENS, f"more than {ceiling} tokens")
         for task in sorted(set(tasks)):
             rows = [row for row, name in enumerate(tasks) if name == task]
-            for row, n_tokens in zip(rows, self._count(task, table.take(rows)), strict=True):
+            part, mark = table.take(rows), self._counter(task).image_mark
+            marked = Reject(Reason.TEXT_IMAGE_MARK, f"it holds {mark}, which stands for the picture")
+            texts = part.column("text").to_pylist()
+            for row, n_tokens, text in zip(rows, self._count(task, part), texts, strict=True):
                 counts[row] = n_tokens
-        over = Reject(Reason.TOO_MANY_TOKENS, f"more than {ceiling} tokens")
-        return Outcome(
-            {"n_tokens": pa.array(counts, pa.int32())}, [over if n_tokens > ceiling else None for n_tokens in counts]
-        )
+                rejects[row] = over if n_tokens > ceiling else marked if text and mark in text else None
+        return Outcome({"n_tokens": pa.array(counts, pa.int32())}, rejects)
 
     def _count(self, task: str, table: pa.Table) -> list[int]:
         counter = self._counter(task)

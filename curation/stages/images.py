@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.reasons import Reason, Reject
 from curation.sample import IMAGE_TYPE, SAMPLE_SCHEMA, sha256_hex
@@ -42,8 +43,11 @@ class CheckImage:
     def _check(self, batch: Batch) -> Outcome:
         files = [(image or {}).get("bytes") for image in batch.table.column("image").to_pylist()]
         sizes = [check_file(data, self.max_pixels) for data in files]
+        columns = image_columns("source", files, sizes)
+        if "image_origin" in batch.table.column_names:  # the source may say that its pictures are synthetic
+            columns["image_origin"] = pc.coalesce(batch.table.column("image_origin"), "source").combine_chunks()
         return Outcome(
-            image_columns("source", files, sizes),
+            columns,
             [reject_of_fault(size) if isinstance(size, ImageFault) else None for size in sizes],
         )
 

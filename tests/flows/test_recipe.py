@@ -48,9 +48,24 @@ def test_addresses_and_keys_are_overridden_from_outside() -> None:
 
 def test_an_address_names_its_source_where_there_are_several() -> None:
     recipe = load_recipe("mixed", addresses=["pubtabnet=here", "websight=there"])
-    assert [entry.settings["address"] for entry in recipe.sources] == ["there", "here", "unsloth/LaTeX_OCR"]
-    with pytest.raises(RecipeError, match="--from here fits 3 sources .* --from TYPE=ADDRESS"):
+    assert [entry.settings.get("address") for entry in recipe.sources][:3] == ["there", "here", "unsloth/LaTeX_OCR"]
+    with pytest.raises(RecipeError, match="--from here fits 6 sources .* --from TYPE=ADDRESS"):
         load_recipe("mixed", addresses=["here"])
+
+
+def test_rows_are_shared_out_by_weight(tmp_path: Path) -> None:
+    table, formula = (
+        {"type": "generated", "task": task, "n_rows": 9} for task in ("table_to_html", "formula_to_latex")
+    )
+    recipe = load_recipe(written(tmp_path, rows=10, sources=[table | {"weight": 2}, formula, formula | {"seed": 2}]))
+    assert [entry.limit for entry in recipe.sources] == [5, 3, 2]
+    assert recipe.rows is None
+    with pytest.raises(RecipeError, match="has a limit, and there are rows to share out"):
+        load_recipe(written(tmp_path, rows=10, sources=[table | {"limit": 2}]))
+    with pytest.raises(RecipeError, match="a weight of nothing"):
+        load_recipe(written(tmp_path, sources=[table | {"weight": 2}]))
+    with pytest.raises(RecipeError, match="too few"):
+        load_recipe(written(tmp_path, rows=1, sources=[table, formula]))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +99,7 @@ def test_a_fault_is_one_line(tmp_path: Path, changes: dict[str, object], message
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("no-such", (), "there is no recipe 'no-such'.* Shipped are: demo"),
+        ("no-such", (), "there is no recipe 'no-such'.* Shipped are: captions"),
         ("demo", ("tokens.max_seq_length",), "has no value"),
         ("demo", ("sources.9.limit=1",), "has no 'sources.9.limit'"),
         ("demo", ("name.x=1",), "has no|plain value"),
