@@ -27,8 +27,8 @@ UNIT_PX: Final = 30
 """Both pictures are scaled so that a letter of middle height has so many pixels; all lengths below are in it."""
 
 WIDTH_RATIO: Final = 0.98
-"""KaTeX's formulas are a little wider than LaTeX's of the same font size: at scale 2 they are 19 % wider (5 % to 95 %: 16
-to 22 %) than im2markup's of 200 dpi, of which all but some 2 % is the scale, if its originals are of 12 pt, as is assumed."""
+"""KaTeX's formulas are a little wider than LaTeX's of the same font size. At scale 2 they are 19 % wider (5 % to 95 %:
+16 to 22 %) than im2markup's of 200 dpi; all but some 2 % is the scale, if those are of 12 pt, as is assumed."""
 
 INK_LEVEL: Final = 0.28
 """Of the render's darkest ink: low, so that hairlines (a minus sign, a serif) hold together."""
