@@ -5,8 +5,9 @@
 Each true pair (a picture and its markup, see `render_back_<task>s.py`) is scored as it is, with another sample's
 markup, and with each corruption of its own. A corruption that changes no pixel of the render is none, and is left out
 and counted. The area under the curve (AUC) is the chance that a true pair scores higher than a false one; 95 %
-intervals are of 1,000 bootstrap samples of pairs. Weights were chosen on every second pair (`--half chosen`); figures
-are of the others (`--half held-out`, the default). Writes `<task>.json` and `<task>.png`.
+intervals are of 1,000 bootstrap samples of pairs. What was chosen on every second pair (`--half chosen`) is told of the
+others (`--half held-out`, the default). The comparison of pages was made on pairs 0 to 139: their figures are of
+`--skip 140 --n 240 --half all`. Writes `<task>.json`, `<task>.png` and every score (`<task>_scores.jsonl`).
 """
 
 from __future__ import annotations
@@ -165,7 +166,11 @@ def share(flags: list[bool]) -> dict[str, Any]:
         return {"share": None, "n": 0}
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     spread = z / (1 + z * z / n) * ((p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5)
-    return {"share": round(p, 4), "interval": [round(middle - spread, 4), round(middle + spread, 4)], "n": n}
+    return {
+        "share": round(p, 4),
+        "interval": [round(max(0.0, middle - spread), 4), round(min(1.0, middle + spread), 4)],
+        "n": n,
+    }
 
 
 def report(scored: list[Scored], threshold: float) -> dict[str, Any]:
@@ -220,13 +225,19 @@ def draw(scored: list[Scored], title: str, file: Path) -> None:
         by_change[one.change].append(one.score)
     true = np.sort(by_change.pop(TRUE))
     figure, axes = pyplot.subplots(figsize=(8, 6), dpi=110)
-    for change, scores in by_change.items():
+    for index, (change, scores) in enumerate(by_change.items()):
         false = np.sort(scores)
         thresholds = np.concatenate([[-1.0], np.unique(np.concatenate([true, false])), [2.0]])
         rejected = np.searchsorted(true, thresholds, "left") / len(true)
         caught = np.searchsorted(false, thresholds, "left") / len(false)
         auc = area_under_curve(true, false)
-        axes.plot(rejected, caught, label=f"{change}: {auc:.3f} (n = {len(false)})", linewidth=1.5)
+        axes.plot(
+            rejected,
+            caught,
+            label=f"{change}: {auc:.3f} (n = {len(false)})",
+            linewidth=1.5,
+            linestyle="-" if index < 10 else "--",
+        )
     axes.set(xlabel="share of true pairs rejected", ylabel="share of false pairs caught", title=title)
     axes.set_xlim(-0.01, 0.5)
     axes.set_ylim(0, 1.01)

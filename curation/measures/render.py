@@ -17,7 +17,9 @@ from rendering.compare.reading import reader_version
 from rendering.pixels import DecodedImage, ImageFault
 from rendering.renderer import Renderer
 from rendering.result import Rendered, RenderFailure
-from rendering.spec import MarkupKind, RenderSpec
+from rendering.spec import RenderSpec
+
+_READ: Final = ("task", "image_origin", "lineage")
 
 SIMILARITY_DECIMALS: Final = 4
 """What the measure reproduces across machines of different vector units."""
@@ -28,8 +30,9 @@ class RenderBack:
     """Renders `text` again, pages as wide as their picture, and compares it with `image`.
 
     Adds `render_similarity` (float32 in [0, 1]: the score of `rendering.compare.comparison.compare` for the task; null
-    where there is no render or no picture), of its parts `render_text` and `render_color` (float32, null where the task
-    comparison has no such part), `blank`, `cutoff` (bool), and `render_failure` (the reason, or null).
+    where there is no render or no picture, nothing to render, or the picture is a varied render of ours), of its parts
+    `render_text` and `render_color` (float32, null where the task's comparison has no such part), `blank`, `cutoff`
+    (bool), and `render_failure` (the reason, or null).
     """
 
     name: ClassVar[str] = "render"
@@ -56,10 +59,15 @@ class RenderBack:
 
 
 def _measure(renderer: Renderer, batch: Batch) -> Outcome:
-    kinds = [KIND_OF_TASK[task] for task in batch.table.column("task").to_pylist()]
-    specs = [_spec(picture, kind) for picture, kind in zip(batch.images, kinds, strict=True)]
-    results = renderer.render(batch.table.column("text").to_pylist(), specs)
-    told = [_compared(*row) for row in zip(batch.images, results, kinds, strict=True)]
+    table = batch.table
+    specs = [_spec(*row) for row in zip(batch.images, *(table.column(n).to_pylist() for n in _READ), strict=True)]
+    looked_at = [index for index, spec in enumerate(specs) if spec is not None]
+    texts = table.column("text").to_pylist()
+    rendered = renderer.render([texts[index] for index in looked_at], [s for s in specs if s is not None])
+    results: list[Rendered | RenderFailure | None] = [None] * len(specs)
+    for index, result in zip(looked_at, rendered, strict=True):
+        results[index] = result
+    told = [_compared(*row) for row in zip(batch.images, results, specs, strict=True)]
     failures = [result.reason if isinstance(result, RenderFailure) else None for result in results]
     return Outcome(
         {
@@ -70,18 +78,27 @@ def _measure(renderer: Renderer, batch: Batch) -> Outcome:
             "cutoff": pa.array([reason == "cut_off" for reason in failures], pa.bool_()),
             "render_failure": pa.array(failures, pa.string()),
         },
-        [None] * batch.table.num_rows,
+        [None] * table.num_rows,
     )
 
 
-def _spec(picture: DecodedImage, kind: MarkupKind) -> RenderSpec:
-    return RenderSpec(kind=kind) if isinstance(picture, ImageFault) else spec_like(picture, kind)
-
-
-def _compared(picture: DecodedImage, result: Rendered | RenderFailure, kind: MarkupKind) -> Comparison | None:
-    if isinstance(picture, ImageFault) or isinstance(result, RenderFailure):
+def _spec(picture: DecodedImage, task: str, image_origin: str | None, lineage: str | None) -> RenderSpec | None:
+    """How to render a row again; None for one without markup, and for a varied render of ours."""
+    kind = KIND_OF_TASK.get(task)
+    if kind is None or (image_origin == "rendered" and lineage is not None):
         return None
-    return compare(picture, result, kind)
+    # A plain render of ours is compared with itself made again: the same pixels, or something is wrong.
+    if image_origin == "rendered" or isinstance(picture, ImageFault):
+        return RenderSpec(kind)
+    return spec_like(picture, kind)
+
+
+def _compared(
+    picture: DecodedImage, result: Rendered | RenderFailure | None, spec: RenderSpec | None
+) -> Comparison | None:
+    if isinstance(picture, ImageFault) or not isinstance(result, Rendered) or spec is None:
+        return None
+    return compare(picture, result, spec.kind)
 
 
 def _rounded(values: list[float | None]) -> pa.Array:

@@ -53,8 +53,8 @@ WEIGHTS: Final = {
     "area": 0.4,
     "pictures": 0.35,
 }
-"""Exponents of the parts in the score: a logistic regression on -log(part) of true pairs against all changes
-(`benchmarks/render_back.py`, pairs 0 to 139), rounded, and scaled so that the threshold is a half. Block match and
+"""Exponents of the parts in the score: a logistic regression on -log(part) of true pairs against all changes (63 of
+pairs 0 to 139 of `benchmarks/render_back.py`), rounded, and scaled so that the threshold is a half. Block match and
 colour got none: what they see, `words` and `ink` see better."""
 
 MASK_COLOR: Final = (128, 128, 128)

@@ -6,6 +6,7 @@
   const fonts = read(Document, "fonts", document);
   const PICTURES = "img,video,iframe,embed,object,canvas,input[type=image]";
   const NO_TEXT = new Set(["hidden", "checkbox", "radio", "color", "range", "file", "image", "password"]);
+  const LONG_TEXT = 20_000; // in one piece, where every question about a part costs by the whole
   const blockOf = (element) => {
     // What a paragraph's text is told apart by: the nearest ancestor that is not part of a line.
     for (let at = element; at instanceof Element; at = read(Node, "parentNode", at)) {
@@ -15,18 +16,27 @@
   };
   const linesOf = (node, range) => {
     // A text's boxes, one for each line as laid out, and what stands in each. Where a line ends is searched by
-    // halves: the longest part from its start that has one box.
+    // doubling and then by halves, so that a long text costs by its length and not by its lines' number too.
     const boxesOf = (start, end) => {
       range.setStart(node, start);
       range.setEnd(node, end);
       return [...range.getClientRects()].filter((box) => box.width > 0 && box.height > 0);
     };
+    if (node.length > LONG_TEXT) {
+      range.selectNodeContents(node);
+      return [[range.getBoundingClientRect(), node.data]];
+    }
     const all = boxesOf(0, node.length);
     if (all.length < 2) return all.map((box) => [box, node.data]);
     const lines = [];
     let start = 0;
-    for (const box of all) {
-      let [fits, over] = [start, node.length + 1];
+    for (const box of all.slice(0, maxBoxes)) {
+      let [fits, size] = [start, 64];
+      while (fits + size <= node.length && boxesOf(start, fits + size).length < 2) {
+        fits += size;
+        size *= 2;
+      }
+      let over = Math.min(fits + size, node.length + 1);
       while (over - fits > 1) {
         const middle = (fits + over) >> 1;
         if (boxesOf(start, middle).length < 2) fits = middle;

@@ -35,11 +35,15 @@ def retouched(png: bytes) -> bytes:
     return out.getvalue()
 
 
-def measured(rows: list[tuple[str, str, bytes | None]]) -> list[dict[str, object]]:
+def measured(
+    rows: list[tuple[str, str, bytes | None]], image_origin: str = "source", lineage: str | None = None
+) -> list[dict[str, object]]:
     table = pa.table(
         {
             "task": [task for task, _, _ in rows],
             "text": [text for _, text, _ in rows],
+            "image_origin": [image_origin] * len(rows),
+            "lineage": pa.array([lineage] * len(rows), pa.string()),
             "image": pa.array([{"bytes": data, "path": None} if data else None for _, _, data in rows], IMAGE_TYPE),
         }
     )
@@ -80,3 +84,19 @@ def test_the_reader_is_part_of_the_key() -> None:
     from importlib.metadata import version
 
     assert RenderBack("any").reader == f"rapidocr {version('rapidocr')}"
+
+
+def test_renders_of_ours_are_made_again_as_they_were(renderer: Renderer) -> None:
+    rows = [
+        (task, text, png_of(renderer, text, RenderSpec(kind)))
+        for task, text, kind in (("formula_to_latex", "x^2", "formula"), ("table_to_html", TABLE, "table"))
+    ]
+    assert [row["render_similarity"] for row in measured(rows, "rendered")] == [1.0, 1.0]
+    varied = measured(rows, "rendered", '{"render":{"profile":"web"}}')
+    assert [row["render_similarity"] for row in varied] == [None, None]
+
+
+def test_a_caption_is_not_rendered() -> None:
+    [row] = measured([("image_to_caption", "A dog", None)])
+    assert row["render_similarity"] is None
+    assert row["render_failure"] is None
