@@ -33,6 +33,7 @@ MEANINGS: Final = MappingProxyType[Reason, str](
         Reason.TABLE_RAGGED: "The table's rows do not cover the same columns.",
         Reason.LATEX_INVALID: "KaTeX does not take the formula, or it has no canonical form.",
         Reason.TOO_MANY_TOKENS: "Longer than the model is to be trained on.",
+        Reason.TEXT_IMAGE_MARK: "The text holds the model's mark for a picture: training would look for a second one.",
         Reason.IMAGE_MISSING: "The row has no picture, or one of no bytes.",
         Reason.IMAGE_UNREADABLE: "The bytes are no picture, or a damaged one.",
         Reason.IMAGE_TRUNCATED: "The picture's bytes end before the picture does.",

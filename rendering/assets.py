@@ -130,6 +130,8 @@ def _fonts_conf(modules: str, cache: str) -> str:
     fallback = "".join(f"<string>{family}</string>" for family in FONT_FALLBACK)
     return (
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
+        # KaTeX's come in three packings, with other hints in each: which was met first would decide.
+        "<selectfont><rejectfont><glob>*.woff*</glob></rejectfont></selectfont>"
         f"{folders}<cachedir>{escape(cache)}</cachedir>{aliases}"
         f'<match target="pattern"><edit name="family" mode="append_last">{fallback}</edit></match>'
         "</fontconfig>"

@@ -70,9 +70,19 @@
       else animation.finish();
     }
     for (const marquee of call(Document, "querySelectorAll", document, "marquee")) {
-      // Its animation is not among the document's. Put in anew, and stopped before a first frame, it stands still.
-      call(Node, "insertBefore", read(Node, "parentNode", marquee), marquee, read(Node, "nextSibling", marquee));
-      call(HTMLMarqueeElement, "stop", marquee);
+      // Its text runs through it, and is not always there: what stands in its place holds still.
+      if (!(marquee instanceof HTMLMarqueeElement)) continue;
+      const still = call(Document, "createElement", document, "div");
+      const given = (name) => call(Element, "getAttribute", marquee, name);
+      for (const name of ["class", "id", "dir", "lang"]) {
+        if (given(name) !== null) call(Element, "setAttribute", still, name, given(name));
+      }
+      const size = (name) => (given(name) ? `${name}:${given(name)}${/^\d+$/.test(given(name)) ? "px" : ""};` : "");
+      const color = given("bgcolor") ? `background:${given("bgcolor")};` : "";
+      const own = `display:inline-block;width:-webkit-fill-available;overflow:hidden;${size("width")}${size("height")}${color}`;
+      call(Element, "setAttribute", still, "style", own + (given("style") || ""));
+      call(Element, "append", still, ...read(Node, "childNodes", marquee));
+      call(Element, "replaceWith", marquee, still);
     }
     const scrolling = read(Document, "scrollingElement", document) || root;
     const boxes = [];
@@ -99,7 +109,8 @@
       add(element, call(Element, "getBoundingClientRect", element), "");
     }
     for (const element of call(Document, "querySelectorAll", document, "input,textarea")) {
-      const type = element instanceof HTMLInputElement ? HTMLInputElement : HTMLTextAreaElement;
+      const type = [HTMLInputElement, HTMLTextAreaElement].find((type) => element instanceof type);
+      if (!type) continue; // of another namespace
       const shown = read(type, "value", element) || read(type, "placeholder", element);
       if (!NO_TEXT.has(read(type, "type", element)) && shown.trim()) {
         add(element, call(Element, "getBoundingClientRect", element), shown);

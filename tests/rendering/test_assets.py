@@ -5,12 +5,22 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import ImageFont
 
 from rendering import assets
-from rendering.assets import LOCK_FILE, assets_fingerprint, fontconfig_file, katex_css, require_assets
+from rendering.assets import (
+    FONT_FOLDERS,
+    LOCK_FILE,
+    MODULES_DIR,
+    assets_fingerprint,
+    fontconfig_file,
+    katex_css,
+    require_assets,
+)
 from rendering.errors import AssetsMissingError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,3 +72,12 @@ def test_installing_again_says_and_does_nothing() -> None:
     )
     assert (done.stdout, done.stderr) == ("", "")
     assert time.monotonic() - began < 5
+
+
+def test_no_two_font_files_are_the_same_face() -> None:
+    """Which of them was met first would decide, and folders have no order."""
+    conf = fontconfig_file().read_text(encoding="utf-8")
+    assert "<rejectfont><glob>*.woff*</glob></rejectfont>" in conf
+    files = [path for folder in FONT_FOLDERS for path in (MODULES_DIR / folder).rglob("*") if path.is_file()]
+    faces = Counter(ImageFont.truetype(path).getname() for path in files if path.suffix in {".ttf", ".otf", ".ttc"})
+    assert {face: n for face, n in faces.items() if n > 1} == {}
