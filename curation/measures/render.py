@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from curation.stages.rendered import KIND_OF_TASK
 from rendering.compare.comparison import Comparison, compare, spec_like
 from rendering.compare.reading import reader_version
 from rendering.pixels import DecodedImage, ImageFault
+from rendering.profiles import PLAIN
 from rendering.renderer import Renderer
 from rendering.result import Rendered, RenderFailure
 from rendering.spec import RenderSpec
@@ -85,12 +87,17 @@ def _measure(renderer: Renderer, batch: Batch) -> Outcome:
 def _spec(picture: DecodedImage, task: str, image_origin: str | None, lineage: str | None) -> RenderSpec | None:
     """How to render a row again; None for one without markup, and for a varied render of ours."""
     kind = KIND_OF_TASK.get(task)
-    if kind is None or (image_origin == "rendered" and lineage is not None):
+    if kind is None or (image_origin == "rendered" and _is_varied(lineage)):
         return None
     # A plain render of ours is compared with itself made again: the same pixels, or something is wrong.
     if image_origin == "rendered" or isinstance(picture, ImageFault):
         return RenderSpec(kind)
     return spec_like(picture, kind)
+
+
+def _is_varied(lineage: str | None) -> bool:
+    """Whether the render's profile was another than the plain one."""
+    return str(json.loads(lineage or "{}").get("render", {}).get("profile", PLAIN.name)) != PLAIN.name
 
 
 def _compared(

@@ -91,7 +91,8 @@ def test_renders_of_ours_are_made_again_as_they_were(renderer: Renderer) -> None
         (task, text, png_of(renderer, text, RenderSpec(kind)))
         for task, text, kind in (("formula_to_latex", "x^2", "formula"), ("table_to_html", TABLE, "table"))
     ]
-    assert [row["render_similarity"] for row in measured(rows, "rendered")] == [1.0, 1.0]
+    for lineage in (None, '{"seed":1}', '{"render":{"profile":"plain","seed":42,"version":1}}'):
+        assert [row["render_similarity"] for row in measured(rows, "rendered", lineage)] == [1.0, 1.0]
     varied = measured(rows, "rendered", '{"render":{"profile":"web"}}')
     assert [row["render_similarity"] for row in varied] == [None, None]
 
