@@ -39,15 +39,6 @@ DETERMINISM_FLAGS: Final = (
 )
 """Measured: 0 of 40 pages differed over 4 processes; without them 1 to 3 differ by a level in a few pixels."""
 
-_DISABLED_FEATURES: Final = ",".join(
-    [
-        *("IsolateSandboxedIframes", "IsolateOrigins", "site-per-process", "Translate"),
-        "SpareRendererForSitePerProcess",
-        # A frame of its own for each document, thrown away after it, is a quarter of a page's time (measured).
-        "RenderDocument",
-    ]
-)
-
 NETWORK_FLAGS: Final = (
     "--proxy-server=http://127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
@@ -58,7 +49,7 @@ NETWORK_FLAGS: Final = (
     "--no-pings",
     # Sandboxed and foreign frames stay in the page's own target, where its requests are answered.
     "--disable-site-isolation-trials",
-    f"--disable-features={_DISABLED_FEATURES}",
+    "--disable-features=IsolateSandboxedIframes,IsolateOrigins,site-per-process,Translate,SpareRendererForSitePerProcess",
 )
 """A dead proxy for everything, loopback too: what no request handler sees (prefetch, preconnect) goes nowhere."""
 
