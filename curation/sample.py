@@ -45,7 +45,6 @@ SAMPLE_SCHEMA: Final = pa.schema(
     ],
     metadata={"markupmill_schema_version": str(SCHEMA_VERSION)},
 )
-TEXT_COLUMNS: Final = [name for name in SAMPLE_SCHEMA.names if name != "image"]
 
 
 def sha256_hex(data: bytes | str) -> str:

@@ -14,9 +14,8 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from prefect import State, Task, flow, task
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
-from prefect.client.schemas.objects import TaskRun
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_HOME
@@ -46,9 +45,6 @@ MAX_TASK_RUNS: Final = 200
 FILES_NAMED: Final = 10
 """How many files that cannot be used an error names."""
 
-IO_RETRIES: Final = 2
-IO_RETRY_DELAY_S: Final = 5
-
 
 RUNNERS: Final[dict[str, Callable[..., Any]]] = {
     "threads": ThreadPoolTaskRunner,
@@ -69,18 +65,7 @@ class BuildResult:
     n_shards_made: int
 
 
-def _is_io_error(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Retry what a network or a disk may have got over; never a bug, never bad input."""
-    try:
-        state.result()
-    except OSError:
-        return True
-    except Exception:  # noqa: BLE001 - whatever else it is, it is not retried
-        return False
-    return False
-
-
-@task(name="make shards", retries=IO_RETRIES, retry_delay_seconds=IO_RETRY_DELAY_S, retry_condition_fn=_is_io_error)
+@task(name="make shards")
 def make_shards(workspace_url: str, pipeline: Pipeline, pieces: list[Piece]) -> BundleResult:
     """Run one bundle. Fails, for Prefect to show, where any of its shards did; the others are in the workspace."""
     result = run_bundle(Workspace(workspace_url), pipeline, pieces)

@@ -43,9 +43,6 @@ SOURCES: Final[dict[str, type[Any]]] = {
 }
 """Source kinds by the name that recipes use."""
 
-MEASURES: Final = ("markup", "render")
-"""Measures that a recipe can ask for, beside `tokens`, which ingest always makes."""
-
 
 class RecipeError(BadInputError):
     """A recipe, or an override of one, cannot be used."""

@@ -7,12 +7,11 @@ Whether rows and columns of a table add up is not asked here but where the canon
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from curation.sample import Task
 from curation.sources import lines, parquet
 from curation.sources.address import read_beside, resolve
 from curation.sources.files import is_inside, normal_split
+from curation.sources.json_files import parse_object
 from curation.sources.rows import RawRow, decode_text, image_array, optional_texts_of, raw_table, row_key, texts_of
 from curation.sources.source import Piece
 
@@ -90,7 +90,7 @@ class PubTabNet:
     def _read_annotations(self, piece: Piece) -> list[RawRow]:
         rows = []
         for row, line in enumerate(lines.read_lines(piece), start=piece.first_row):
-            annotation = _parse(line)
+            annotation = parse_object(line)
             if isinstance(annotation, Reject):
                 rows.append(RawRow(row, row_key(piece.path, row), annotation))
                 continue
@@ -141,25 +141,12 @@ def _cell_html(tokens: list[str]) -> str:
     return "".join(out)
 
 
-def _parse(line: bytes | None) -> dict[str, Any] | Reject:
-    if line is None:
-        return Reject(Reason.MARKUP_TOO_LARGE, f"a line of more than {lines.MAX_LINE_BYTES} bytes")
-    text = decode_text(line)  # json.loads would guess UTF-16 from the bytes
-    if isinstance(text, Reject):
-        return text
-    try:
-        annotation = json.loads(text)
-    except (ValueError, RecursionError):
-        return Reject(Reason.ANNOTATION_BROKEN, "the line is no JSON")
-    return annotation if isinstance(annotation, dict) else Reject(Reason.ANNOTATION_BROKEN, "the line is no object")
-
-
 @lru_cache(maxsize=8)
 def _image_names(piece: Piece) -> tuple[str, ...]:
     """Each row's picture file, empty where the row names none that may be read."""
     names = []
     for line in lines.read_lines(piece):
-        annotation = _parse(line)
+        annotation = parse_object(line)
         filename = "" if isinstance(annotation, Reject) else annotation.get("filename")
         names.append(filename if isinstance(filename, str) and is_inside(filename) else "")
     return tuple(names)

@@ -19,7 +19,7 @@ from curation.stages.images import IMAGE_FIELDS, image_columns
 from rendering.pictures import PictureSource
 from rendering.profiles import profile_named
 from rendering.renderer import Renderer
-from rendering.result import Rendered, RenderFailure
+from rendering.result import RenderFailure
 from rendering.spec import MarkupKind, RenderSpec
 from rendering.variation import finish, lineage_of, render_varied, vary
 
@@ -84,8 +84,3 @@ class RenderTarget:
         made["lineage"] = pa.array(columns["lineage"], pa.string())
         made["warnings"] = pa.array(columns["warnings"], pa.list_(pa.string()))
         return Outcome(made, rejects)
-
-
-def render_texts(renderer: Renderer, tasks: list[str], texts: list[str]) -> list[Rendered | RenderFailure]:
-    """Render targets of mixed tasks, in order, plain."""
-    return renderer.render(texts, [RenderSpec(KIND_OF_TASK[task]) for task in tasks])
