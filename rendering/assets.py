@@ -57,7 +57,9 @@ FONT_ALIASES: Final = (
     ("sans-serif", "DejaVu Sans"),
     ("system-ui", "DejaVu Sans"),
     ("serif", "Tinos"),
-    ("monospace", "DejaVu Sans Mono"),
+    # Not DejaVu's: Chromium forgets what Playwright has told it of fonts (`Monospace`) when a page is taken beyond its
+    # viewport, and goes on with its own, `Courier New`. Both have to be one; WebSight's pictures have this one, too.
+    ("monospace", "Cousine"),
     ("math", "Noto Sans Math"),
     ("emoji", "Noto Emoji"),
     ("Apple Color Emoji", "Noto Emoji"),

@@ -90,9 +90,8 @@ async def capture_sheet(tab: Tab, markups: list[str], specs: list[RenderSpec]) -
 async def _load(tab: Tab, document: str, markup: str, spec: RenderSpec) -> dict[str, Any] | RenderFailure:
     tab.n_renders += 1
     await tab.load(document, markup, spec)
-    if spec.kind == "page" and (css := page_css(spec, markup)):
-        await tab.evaluate("style", json.dumps(css))
-    measured: dict[str, Any] = await tab.evaluate("measure", json.dumps(MAX_BOXES))
+    css = page_css(spec, markup) if spec.kind == "page" else ""
+    measured: dict[str, Any] = await tab.evaluate("measure", *map(json.dumps, (MAX_BOXES, css, spec.scripts)))
     if measured["n_nodes"] > spec.max_nodes:
         return RenderFailure("over_cap", f"{measured['n_nodes']} elements, at most {spec.max_nodes} are rendered")
     return measured

@@ -54,7 +54,23 @@ _TEXT_TAGS: Final = (
 )
 _BLOCK_TAGS: Final = ("html", "body", "p", "span", "div", "center", "br", "hr", "wbr", "ul", "ol", "li", "abbr")
 _PLAIN_TAGS: Final = frozenset({*_TABLE_TAGS, *_TEXT_TAGS, *_BLOCK_TAGS})
+_PAGE_TAGS: Final = """
+head title meta link style header footer nav main section article aside address figure figcaption blockquote pre h1 h2
+h3 h4 h5 h6 hgroup dl dt dd form fieldset legend label input button select optgroup option textarea img picture source
+svg g path circle ellipse line polyline polygon rect defs lineargradient radialgradient stop time cite q kbd samp var
+strike del ins dfn menu details summary
+"""
+_PLAIN_PAGE_TAGS: Final = _PLAIN_TAGS | frozenset(_PAGE_TAGS.split())
+_DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!|<\?")
+_PAGE_TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!(?!--)|<\?")  # what stands in a comment counts too
+_LASTS: Final = re.compile(
+    r"autofocus|http-equiv|katex|title\s*="
+    r"|<meta(?![^<>]*\b(?:charset=[\"']?utf-8|name=[\"']?(?:viewport|description)))"
+    r"|\brel\s*=\s*(?!\"stylesheet\"|'stylesheet'|stylesheet[\s>])",
+    re.IGNORECASE,
+)
+_AT_RULE: Final = re.compile(r"@(?!media\b)")
 _LOADS: Final = re.compile(r"background\s*=|style\s*=[^<>]*?(?:url|image|\\|&|\dv[wh]|\dvm)", re.IGNORECASE)
 
 _COLORS: Final = re.compile(r"color|background|fill=|stroke=|\b(?:bg|text|from|border)-", re.IGNORECASE)
@@ -130,6 +146,18 @@ def is_plain_table(markup: str) -> bool:
     if _LOADS.search(markup):
         return False
     return all(found[1] is not None and found[1].lower() in _PLAIN_TAGS for found in _TAG.finditer(markup))
+
+
+def is_plain_page(document: str) -> bool:
+    """Whether nothing in a document outlives it where another one is written in its place.
+
+    Without script those are policies and addresses (`meta`, `base`), the name of a set of style sheets (a `title`),
+    what took the focus, fonts, frames, players. What is not known to be none of them is taken for one.
+    """
+    body = _DOCTYPE.sub("", document, count=1)
+    if _LASTS.search(body) or ("<style" in body.lower() and _AT_RULE.search(body)):
+        return False
+    return all(found[1] is not None and found[1].lower() in _PLAIN_PAGE_TAGS for found in _PAGE_TAG.finditer(body))
 
 
 def n_tags(markup: str) -> int:

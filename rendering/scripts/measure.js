@@ -1,6 +1,7 @@
 // Run once a page has loaded: ends animations, then tells sizes, where the text stands line by line, and where pictures are.
 // Names come from prototypes because elements of a hostile page can take the place of `document.<name>`.
-(maxBoxes) => {
+// `css` lies under the page's own styles; it is told to the document, not written into it, so that its elements stay.
+(maxBoxes, css, scripted) => {
   const call = (type, name, target, ...args) => type.prototype[name].call(target, ...args);
   const read = (type, name, target) => Object.getOwnPropertyDescriptor(type.prototype, name).get.call(target);
   const fonts = read(Document, "fonts", document);
@@ -50,15 +51,17 @@
   const layOutAfresh = (root) => {
     // Styles that arrive after a first layout leave traces in it (underlines of generated quotes): what is shown must
     // not depend on when they came.
-    const [hidden, quiet] = [new CSSStyleSheet(), new CSSStyleSheet()];
+    const [ground, hidden, quiet] = [new CSSStyleSheet(), new CSSStyleSheet(), new CSSStyleSheet()];
+    ground.replaceSync(css);
     hidden.replaceSync(":root{display:none!important}");
     // Without script every video gets controls, and in them a wheel that turns for as long as it is waited for.
     quiet.replaceSync("video::-webkit-media-controls{display:none!important}");
     const sheets = Object.getOwnPropertyDescriptor(Document.prototype, "adoptedStyleSheets");
-    const own = [...sheets.get.call(document)];
-    sheets.set.call(document, [...own, hidden]);
+    // Without script, what is here are those of ours that the document before was given.
+    const own = scripted ? [...sheets.get.call(document)] : [];
+    sheets.set.call(document, [ground, ...own, hidden]);
     call(Element, "getBoundingClientRect", root);
-    sheets.set.call(document, [...own, quiet]);
+    sheets.set.call(document, [ground, ...own, quiet]);
   };
   const report = () => {
     const root = read(Document, "documentElement", document);

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rendering.document import is_plain_table, n_tags
+from rendering.document import is_plain_page, is_plain_table, n_tags
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,51 @@ def test_plain_tables(markup: str) -> None:
 )
 def test_tables_that_need_a_document_of_their_own(markup: str) -> None:
     assert not is_plain_table(markup)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!DOCTYPE html>\n<html lang=en><head><meta charset='utf-8'><title>a@b.c</title></head><body><p>x</body>",
+        "<link rel='stylesheet' href=https://example.com/a.css><style>@media print{p{color:red}}</style>",
+        "<link href=https://example.com/a.css rel=stylesheet><!-- a comment --><h1>a</h1>",
+        "<form><input placeholder=a><textarea></textarea><button>go</button></form><img src=a.png>",
+        '<svg viewBox="0 0 1 1"><linearGradient id=a></linearGradient><path d="M0 0"/></svg>',
+    ],
+)
+def test_pages_that_leave_nothing_behind(page: str) -> None:
+    assert is_plain_page(page)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<meta http-equiv='Content-Security-Policy' content=\"img-src 'none'\">",
+        "<META HTTP-EQUIV=default-style content=b>",
+        "<meta name=color-scheme content=dark>",
+        "<meta charset=shift_jis>",
+        "<base href=https://example.com/>",
+        "<style title=a>p{color:red}</style>",
+        "<link rel='alternate stylesheet' title = b href=b.css>",
+        "<link rel=stylesheet&#32;alternate href=b.css>",
+        "<link rel=preload as=image href=a.png>",
+        "<link rel = icon href=a.png>",
+        "<style>@font-face{font-family:a;src:url(data:,)}</style>",
+        "<style>p{color:red}</style><!-- < --><style>@import url(a.css)</style>",
+        "<style>@\\69mport url(a.css)</style>",
+        "<input autofocus>",
+        *(f"<p>a<{tag}>" for tag in ("iframe", "object", "embed", "video", "audio", "script", "template", "dialog")),
+        *(f"<svg><{tag}>" for tag in ("animate", "set", "use", "foreignObject")),
+        "<!-- <iframe> -->",
+        "<div<iframe>",
+        "<p>a</p><?php",
+        "<p><![CDATA[a]]>",
+        "<my-element>",
+        '<link rel="stylesheet" href="https://cdn.jsdelivr.net/npm/katex@0.16.9/dist/katex.min.css">',
+    ],
+)
+def test_pages_that_may_leave_something_behind(page: str) -> None:
+    assert not is_plain_page(page)
 
 
 def test_tags_are_counted_without_parsing() -> None:

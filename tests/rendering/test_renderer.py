@@ -159,6 +159,44 @@ def test_what_is_shown_does_not_depend_on_when_it_came(renderer: Renderer, marku
     assert len({picture(result).tobytes() for result in renderer.render([markup] * 40, PAGE)}) == 1
 
 
+GREY = RenderSpec(kind="page", width_px=800, pictures="grey")
+LARGE = RenderSpec(kind="page", width_px=800, font="Cabin", font_size_px=24)
+DARK = RenderSpec(kind="page", width_px=800, color_scheme="dark")
+PICTURE = '<img src="https://source.unsplash.com/random/300x200/?dog">'
+BEFORE = [
+    ("<!doctype html><html lang=ar dir=rtl class=a><body class=b bgcolor=red text=blue>standards</body></html>", PAGE),
+    ("<html style='background:#123;overflow:hidden;writing-mode:vertical-rl;color-scheme:dark'>quirks", PAGE),
+    (f"<body style='margin:50px;zoom:2;font-size:40px'>{PICTURE}<p style='height:2000px'>tall", GREY),
+    (f'{TAILWIND}<body class="bg-blue-500 antialiased"><h1 class="text-6xl font-mono">Other classes</h1>', PAGE),
+    (
+        "<style>@media screen{*{color:green;font-family:monospace}}</style><p>x<form><input><textarea>a</textarea>",
+        LARGE,
+    ),
+    ("<p>dark", DARK),
+    ("<details open><summary>a</summary>b</details><select><option>1<option selected>2</select><a href=#>a</a>", PAGE),
+]
+AFTER = [
+    ("<!doctype html><p>one</p><table><tr><td>cell</table><pre>mono</pre><h1>a</h1><input placeholder=here>", PAGE),
+    ("<p>quirks<table><tr><td>cell</table><p lang=he>שלום", PAGE),
+    (f'{TAILWIND}<body class="bg-red-500"><h1 class="text-4xl p-8 text-white">Hello</h1>', PAGE),
+    (PICTURE, PAGE),
+    (PICTURE, GREY),
+    ("<p>text", LARGE),
+    ("<details><summary>a</summary>b</details><select><option>1<option>2</select><a href=#>a</a>", PAGE),
+]
+
+
+def test_a_page_inherits_nothing_from_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each after each in one tab, written in its place, against each in a document that is new."""
+    pairs = [(before, after) for before in BEFORE for after in AFTER]
+    with Renderer(1) as one_tab:
+        written = [one_tab.render([page for page, _ in pair], [spec for _, spec in pair])[1] for pair in pairs]
+        monkeypatch.setattr("rendering.tab.is_plain_page", lambda _: False)
+        new = one_tab.render([page for page, _ in AFTER], [spec for _, spec in AFTER])
+    assert all(isinstance(result, Rendered) for result in new)
+    assert written == new * len(BEFORE)
+
+
 def test_threads_share_a_renderer(renderer: Renderer) -> None:
     expected = [picture(result).tobytes() for result in renderer.render(FORMULAS, FORMULA)]
     got: dict[int, list[bytes]] = {}
