@@ -70,7 +70,7 @@ _LASTS: Final = re.compile(
     r"|\brel\s*=\s*(?!\"stylesheet\"|'stylesheet'|stylesheet[\s>])",
     re.IGNORECASE,
 )
-_AT_RULE: Final = re.compile(r"@(?!media\b)")
+_AT_RULE: Final = re.compile(r"(?<!\w)@(?!(?:media|supports|container|layer|(?:-webkit-)?keyframes)\b)", re.IGNORECASE)
 _LOADS: Final = re.compile(r"background\s*=|style\s*=[^<>]*?(?:url|image|\\|&|\dv[wh]|\dvm)", re.IGNORECASE)
 
 _COLORS: Final = re.compile(r"color|background|fill=|stroke=|\b(?:bg|text|from|border)-", re.IGNORECASE)

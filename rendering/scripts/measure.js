@@ -51,14 +51,18 @@
   const layOutAfresh = (root) => {
     // Styles that arrive after a first layout leave traces in it (underlines of generated quotes): what is shown must
     // not depend on when they came.
+    const sheets = Object.getOwnPropertyDescriptor(Document.prototype, "adoptedStyleSheets");
+    const given = [...sheets.get.call(document)];
+    // Without script, what is here are the two of ours that the document before was given. They do for this one, too,
+    // where the first is empty, and all styles of its own stand in the head or in the elements: none came late.
+    const late = call(Document, "querySelector", document, "link,body style,svg style");
+    if (!scripted && !late && !css && given.length && !given[0].cssRules.length) return;
     const [ground, hidden, quiet] = [new CSSStyleSheet(), new CSSStyleSheet(), new CSSStyleSheet()];
     ground.replaceSync(css);
     hidden.replaceSync(":root{display:none!important}");
     // Without script every video gets controls, and in them a wheel that turns for as long as it is waited for.
     quiet.replaceSync("video::-webkit-media-controls{display:none!important}");
-    const sheets = Object.getOwnPropertyDescriptor(Document.prototype, "adoptedStyleSheets");
-    // Without script, what is here are those of ours that the document before was given.
-    const own = scripted ? [...sheets.get.call(document)] : [];
+    const own = scripted ? given : [];
     sheets.set.call(document, [ground, ...own, hidden]);
     call(Element, "getBoundingClientRect", root);
     sheets.set.call(document, [ground, ...own, quiet]);
