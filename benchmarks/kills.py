@@ -43,9 +43,9 @@ def finished_shards(workspace: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (workspace / "samples").glob("*.json")}
 
 
-def digest(workspace: Path) -> str:
+def digest(workspace: Path, release: str = "kills") -> str:
     total = hashlib.sha256()
-    folder = workspace / "releases" / "kills"
+    folder = workspace / "releases" / release
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         total.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
