@@ -215,7 +215,7 @@ class _ShardWriter:
         """Run a stage: its columns set, its rejects taken out."""
         if table.num_rows == 0:
             return table
-        outcome: Outcome = run_stage(stage, table, self._key)
+        outcome: Outcome = run_stage(stage, Batch(table), self._key)
         for name, values in outcome.columns.items():
             table = _set(table, name, values)
         return self._keep(stage.name, table, outcome.rejects)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from itertools import zip_longest
-from typing import get_args
+from typing import Final, get_args
 
 from curation.errors import SchemaError, ShardError
 from curation.ingest import Ingest, MeasureRef, ShardRef, finished_shard, ingest_piece, manifest_of, measure_path
+from curation.measures.bias import Bias
+from curation.measures.classes import Classes
+from curation.measures.hashes import Hashes
 from curation.measures.markup import Markup
 from curation.measures.render import RenderBack
+from curation.measures.statistics import Statistics
 from curation.measures.tokens import Tokens
 from curation.measuring import measure_ref, measure_shard
 from curation.select import MeasuredShard
@@ -53,7 +57,7 @@ class Pipeline:
     def run(self, workspace: Workspace, piece: Piece) -> MeasuredShard:
         """Make the piece's shard and measures, or those of them that are missing. Raises `ShardError`."""
         shard = ingest_piece(workspace, self.ingest, piece)
-        return self._measured(shard, [measure_shard(workspace, stage, shard.key) for stage in self.measures])
+        return self._measured(shard, measure_shard(workspace, self.measures, shard.key))
 
     @staticmethod
     def _measured(shard: ShardRef, refs: Sequence[MeasureRef]) -> MeasuredShard:
@@ -99,7 +103,7 @@ def pipeline_of(
 ) -> Pipeline:
     """The pipeline of a source whose rows bring pictures (`has_images`) or have to be rendered as `render` says.
 
-    `measures` are names out of `markup` and `render`.
+    `measures` are names out of `MEASURES`.
     """
     images: list[Stage] = []
     if has_images:
@@ -110,12 +114,8 @@ def pipeline_of(
         images += [RenderTarget(made_with, render.profile, render.seed, render.pictures)]
     if tokens.image_tokens == "processor":  # pictures' sizes are known only now: the count becomes exact
         images += [tokens]
-    chosen: dict[str, Stage] = {}
-    if "markup" in measures:
-        chosen["markup"] = Markup()
-    if "render" in measures:
-        chosen["render"] = RenderBack(_render_fingerprint())
-    return Pipeline(Ingest(source, (CanonicalForm(parsers()), tokens), tuple(images)), tuple(chosen.values()))
+    chosen = tuple(MEASURES[name]() for name in MEASURES if name in measures)
+    return Pipeline(Ingest(source, (CanonicalForm(parsers()), tokens), tuple(images)), chosen)
 
 
 def pinned_source(source: Source) -> Source:
@@ -152,3 +152,14 @@ def parsers() -> str:
 @lru_cache(maxsize=8)
 def _render_fingerprint(pictures: PictureSource = "palette") -> str:
     return " ".join(fingerprint(RenderSpec(kind, pictures=pictures)) for kind in get_args(MarkupKind))
+
+
+MEASURES: Final[dict[str, Callable[[], Stage]]] = {
+    "markup": Markup,
+    "render": lambda: RenderBack(_render_fingerprint()),
+    "bias": Bias,
+    "classes": Classes,
+    "hashes": Hashes,
+    "statistics": Statistics,
+}
+"""Measures that a recipe can ask for by name, beside `tokens`, which ingest always makes."""

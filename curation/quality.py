@@ -8,17 +8,32 @@ from typing import Any, Final
 
 import numpy as np
 
+from curation.bias.vocabulary import CATEGORIES
 from curation.select import Selection, SourceShards, read_columns
 from curation.store import Workspace
 
 QUALITY_SCHEMA_VERSION: Final = 1
 QUANTILES: Final = {"min": 0.0, "p05": 0.05, "p50": 0.5, "p95": 0.95, "max": 1.0}
-NUMBERS: Final = ("n_tokens", "n_nodes", "depth", "render_similarity", "width_px", "height_px")
-FLAGS: Final = ("valid", "blank", "cutoff")
+NUMBERS: Final = (
+    *("n_tokens", "n_nodes", "depth", "n_words", "render_similarity", "clip_cosine", "text_recall", "text_precision"),
+    *("bertscore_f1", "width_px", "height_px"),
+)
+FLAGS: Final = ("valid", "blank", "cutoff", *(f"bias_{category}" for category in CATEGORIES))
 DECIMALS: Final = 4
 
-MEASURES_OF_LATER_ISSUES: Final = ("clip", "ocr", "bertscore", "bias", "classes", "hashes", "duplicates")
-"""Named in every report as not measured until they are built: no number is made up for them."""
+TOLD_BY: Final = {
+    "tokens": "n_tokens",
+    "markup": "valid",
+    "render": "render_similarity",
+    "clip": "clip_cosine",
+    "ocr": "text_recall",
+    "bertscore": "bertscore_f1",
+    "bias": "bias_gender",
+    "classes": "classes",
+    "hashes": "minhash",
+    "statistics": "n_words",
+}
+"""A column of each measure that has a value wherever the measure could look at a row."""
 
 
 def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[SourceShards]) -> dict[str, Any]:
@@ -30,6 +45,7 @@ def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[S
     numbers: dict[str, dict[str, list[np.ndarray[Any, Any]]]] = defaultdict(lambda: defaultdict(list))
     n_rows: dict[str, int] = defaultdict(int)
     n_warned: dict[str, int] = defaultdict(int)
+    measures: dict[str, set[str]] = defaultdict(set)
     offset = 0
     for measured in (m for source in shards for m in source.shards):
         n_shard = measured.shard.rows_kept
@@ -44,6 +60,7 @@ def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[S
             here = tasks == task
             n_rows[task] += int(here.sum())
             n_warned[task] += int(warned[here].sum())
+            measures[task] |= {ref.measure for ref in measured.measures}
             for name in (*NUMBERS, *FLAGS):
                 if name in table.column_names:
                     values = table.column(name).cast("float64").to_numpy()[here]
@@ -59,7 +76,9 @@ def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[S
             for task in sorted(n_rows)
         },
         "not_measured": {
-            task: _not_measured({name for name, values in numbers[task].items() if sum(map(len, values))})
+            task: _not_measured(
+                measures[task], {name for name, values in numbers[task].items() if sum(map(len, values))}
+            )
             for task in sorted(n_rows)
         },
         "checks": [],
@@ -84,8 +103,10 @@ def _summaries(columns: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, Any]
     return summaries
 
 
-def _not_measured(measured: set[str]) -> list[str]:
-    missing = [] if "n_tokens" in measured else ["tokens"]
-    missing += [] if "valid" in measured else ["markup"]
-    missing += [] if "render_similarity" in measured else ["render"]
-    return [*missing, *MEASURES_OF_LATER_ISSUES]
+def _not_measured(measures: set[str], columns: set[str]) -> list[str]:
+    """Measures that were not made, and those whose numbers are null in every row."""
+    return [
+        name
+        for name, column in TOLD_BY.items()
+        if name not in measures or (column in (*NUMBERS, *FLAGS) and column not in columns)
+    ]

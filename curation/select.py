@@ -29,7 +29,8 @@ MARKUP_TASKS: Final = frozenset({"page_to_html", "table_to_html", "formula_to_la
 """Tasks whose picture follows from their text: equal texts are duplicates whatever their pictures' bytes."""
 
 LARGE_COLUMNS: Final = frozenset(
-    {"text", "source_text", "original_caption", "context", "objects", "visible_text", "lineage", "warnings"}
+    {"text", "source_text", "original_caption", "context", "objects", "visible_text", "lineage", "warnings", "classes"}
+    | {"bias_terms", "bias_terms_original", "minhash", "skeleton_minhash"}
 )
 """Columns that are read only where a clause names them."""
 

@@ -36,19 +36,19 @@ def close_workers() -> None:
 atexit.register(close_workers)
 
 
-def run_stage(stage: Stage, table: pa.Table, shard: str) -> Outcome:
-    """Run a stage over a table.
+def run_stage(stage: Stage, batch: Batch, shard: str) -> Outcome:
+    """Run a stage over a batch.
 
     Raises `ShardError` naming stage, shard and the first row at fault for anything but our own errors
     (a missing browser stops the run as what it is, not as the fault of a row).
     """
     worker = worker_of(stage)
     try:
-        return worker(Batch(table))
+        return worker(batch)
     except MarkupmillError:
         raise
     except Exception as error:
-        raise ShardError(stage.name, shard, _first_row_at_fault(worker, table), describe(error)) from error
+        raise ShardError(stage.name, shard, _first_row_at_fault(worker, batch.table), describe(error)) from error
 
 
 def _first_row_at_fault(worker: Worker, table: pa.Table) -> str:

@@ -43,6 +43,9 @@ SOURCES: Final[dict[str, type[Any]]] = {
 }
 """Source kinds by the name that recipes use."""
 
+MeasureName = Literal["markup", "render", "bias", "classes", "hashes", "statistics"]
+"""Names of `curation.pipeline.MEASURES`; `tokens` is always made."""
+
 
 class RecipeError(BadInputError):
     """A recipe, or an override of one, cannot be used."""
@@ -157,7 +160,7 @@ class Recipe(_Strict):
     tokens: TokenSettings
     prompt: PromptSettings = PromptSettings()
     render: RenderSettings = RenderSettings()
-    measures: tuple[Literal["markup", "render"], ...] = ("markup",)
+    measures: tuple[MeasureName, ...] = ("markup",)
     where: tuple[str, ...] = ()
     dedup: Literal["exact", "none"] = "exact"
     splits: SplitSettings = SplitSettings()
