@@ -16,12 +16,12 @@ from typing import ClassVar, Final, cast
 
 import pyarrow as pa
 
+from curation.classes.sample_classes import classes_of
 from curation.errors import BadInputError
 from curation.ingest import Ingest, measure_path, samples_path
-from curation.measures.markup import Markup
 from curation.measures.render import RenderBack
 from curation.measures.tokens import Tokens
-from curation.pipeline import Pipeline, parsers, pinned_source
+from curation.pipeline import MEASURES, Pipeline, parsers, pinned_source
 from curation.reasons import Reason
 from curation.sample import Task
 from curation.select import MARKUP_TASKS, Keeper, MeasuredShard, Rules
@@ -31,11 +31,11 @@ from curation.stages.canonical import CanonicalForm
 from curation.stages.images import IMAGE_FIELDS
 from curation.store import Workspace
 
-OF_PICTURES: Final = frozenset({*IMAGE_FIELDS, *RenderBack.adds.names})
+OF_PICTURES: Final = frozenset({*IMAGE_FIELDS, *RenderBack.adds.names, "phash", "aspect"})
 """Columns that a build has and a plan has not."""
 
-_TAG: Final = re.compile(r"<([a-z][a-z0-9-]*)")
-_COMMAND: Final = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z\s])")
+OF_TEXT: Final = ("markup", "bias", "classes", "hashes", "statistics")
+"""Measures that need no picture, or little of what they tell does."""
 
 _Chunks = dict[tuple[str, int], int]
 """Bytes by content hash of a file and row group in it."""
@@ -139,16 +139,6 @@ def make_plan(
     return Plan(tuple(plans), tokens.ingest_ceiling, rules.max_seq_length, n_over, questions)
 
 
-def classes_of(task: str, text: str, objects: Sequence[str]) -> set[str]:
-    """What is in a sample and shows in its text (tags, commands), and the objects that its source names."""
-    found = {f"object:{name}" for name in objects}
-    if task in ("page_to_html", "table_to_html"):
-        found |= {f"tag:{name}" for name in _TAG.findall(text)}
-    elif task == "formula_to_latex":
-        found |= {f"cmd:{name}" for name in _COMMAND.findall(text)}
-    return found
-
-
 def quantile(counts: Mapping[int, int], share: float) -> int:
     """The least value which at least `share` of all are not above: always one that was counted."""
     left = share * sum(counts.values())
@@ -169,7 +159,7 @@ class _Planner:
         self._ceiling = tokens.ingest_ceiling
         self._texts_only = _TextsOnly(source)
         ingest = Ingest(cast("Source", self._texts_only), (CanonicalForm(parsers()), tokens), ())
-        self._pipeline = Pipeline(ingest, (Markup(),) if "markup" in measures else ())
+        self._pipeline = Pipeline(ingest, tuple(MEASURES[name]() for name in OF_TEXT if name in measures))
         self._text_chunks: _Chunks = {}
         self._image_chunks: _Chunks = {}
 
@@ -216,7 +206,7 @@ class _Planner:
         with self._workspace.open_parquet(samples_path(measured.shard.key)) as file:
             table = file.read(["task", "text", "objects"]).filter(pa.array(is_kept, pa.bool_()))
         for row in table.to_pylist():
-            yield from classes_of(row["task"], row["text"] or "", row["objects"] or ())
+            yield from classes_of(row["task"], row["text"], row["objects"]) or ()
 
     def _add_bytes(self, plan: SourcePlan, piece: Piece) -> None:
         """Chunks of a row group that pieces share are fetched, and counted, once."""

@@ -1,16 +1,17 @@
 """Reading Arrow files as `datasets` saves them (`save_to_disk`): by record batches, texts first, images later.
 
 Both of Arrow's formats are read, the stream and the file. Local files are mapped into memory, so that a pass over
-texts touches no image. Of a remote file a record batch is the least that can be fetched.
+texts touches no image. Of a remote file the asked columns are fetched alone.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from pyarrow import ipc
@@ -26,9 +27,19 @@ from curation.sources.source import Piece
 
 _FILE_MAGIC: Final = b"ARROW1\0\0"
 """What the file format puts before the messages of the stream format (Arrow's format specification, "IPC")."""
+_FILE_END: Final = b"ARROW1"
 _CONTINUATION: Final = 0xFFFFFFFF
 _DICTIONARY_BATCH: Final = 2  # of the union MessageHeader (Message.fbs); Schema is 1
 _RECORD_BATCH: Final = 3
+
+
+class _Batch(NamedTuple):
+    """Where a record batch lies, in bytes: its header from `start`, its body from `body` to `end`."""
+
+    start: int
+    body: int
+    end: int
+    n_rows: int
 
 
 def list_pieces(address: ResolvedAddress, rows_per_shard: int) -> Iterator[Piece]:
@@ -44,14 +55,14 @@ def list_pieces(address: ResolvedAddress, rows_per_shard: int) -> Iterator[Piece
 
 def _pieces_of(file: SourceFile, revision: str, rows_per_shard: int) -> Iterator[Piece]:
     sha256 = content_sha256(file)
-    block: list[tuple[int, int, int]] = []
+    block: list[_Batch] = []
     first_row = 0
     batches = _batches(file.path, sha256)
     for number, batch in enumerate(batches):
         block.append(batch)
-        n_rows = sum(n for _, _, n in block)
+        n_rows = sum(batch.n_rows for batch in block)
         if n_rows and (n_rows >= rows_per_shard or number == len(batches) - 1):
-            bounds = (block[0][0], block[-1][1])
+            bounds = (block[0].start, block[-1].end)
             yield Piece(file.path, sha256, revision, (), first_row, n_rows, bounds)
             first_row, block = first_row + n_rows, []
 
@@ -84,16 +95,73 @@ def _read(piece: Piece, columns: Sequence[str], rows: set[int] | None) -> Iterat
     schema = schema_of(piece)
     first = piece.first_row
     with _opened(piece.path) as source, decoding(piece.path):
-        for start, end, n_rows in _batches(piece.path, piece.content_sha256):
-            if start < piece.byte_range[0] or end > piece.byte_range[1]:
+        for place in _batches(piece.path, piece.content_sha256):
+            if place.start < piece.byte_range[0] or place.end > piece.byte_range[1]:
                 continue
-            if rows is None or any(row in rows for row in range(first, first + n_rows)):
-                source.seek(start)
-                batch = ipc.read_record_batch(ipc.read_message(source), schema).select(list(columns))
+            if rows is None or any(row in rows for row in range(first, first + place.n_rows)):
+                if _is_local(piece.path):
+                    source.seek(place.start)
+                    batch = ipc.read_record_batch(ipc.read_message(source), schema)
+                else:
+                    options = ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns])
+                    batch = ipc.open_file(_WithFooter(source, schema, place), options=options).get_batch(0)
+                batch = batch.select(list(columns))
                 for column in batch.columns:
                     _check_offsets(column)
                 yield first, batch
-            first += n_rows
+            first += place.n_rows
+
+
+class _WithFooter(io.RawIOBase):
+    """A file and, behind its end, a footer that names one of its record batches.
+
+    So either format is the file format with one batch, of which Arrow reads the columns that are asked for and no more.
+    """
+
+    def __init__(self, source: Any, schema: pa.Schema, batch: _Batch) -> None:
+        self._source, self._size, self._position = source, source.size(), 0
+        self._footer = _footer_of(schema, batch)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size + len(self._footer)}[whence]
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any writable buffer
+        if self._position >= self._size:
+            at = self._position - self._size
+            data = self._footer[at : at + len(buffer)]
+        else:
+            self._source.seek(self._position)
+            data = self._source.read(min(len(buffer), self._size - self._position))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def _footer_of(schema: pa.Schema, batch: _Batch) -> bytes:
+    """What ends a file of `schema` that has `batch` alone (Arrow's File.fbs): the footer, its length, the magic."""
+    sink = io.BytesIO()
+    with ipc.new_file(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_pylist([], schema=schema))
+    data = sink.getvalue()
+    tail_bytes = 4 + len(_FILE_END)
+    (length,) = struct.unpack_from("<i", data, len(data) - tail_bytes)
+    footer = bytearray(data[-tail_bytes - length :])
+    (root,) = struct.unpack_from("<I", footer)
+    at = _field(footer, root, 3)
+    blocks = at + struct.unpack_from("<I", footer, at)[0]
+    struct.pack_into("<qi4xq", footer, blocks + 4, batch.start, batch.body - batch.start, batch.end - batch.body)
+    return bytes(footer)
 
 
 def _check_offsets(column: pa.Array) -> None:
@@ -112,10 +180,14 @@ def _check_offsets(column: pa.Array) -> None:
             raise
 
 
+def _is_local(path: str) -> bool:
+    return "://" not in path
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[Any]:
     with reaching(shown(path)):
-        if "://" not in path:
+        if _is_local(path):
             with pa.memory_map(path) as source:
                 yield source
         else:
@@ -134,8 +206,8 @@ def _schema(path: str, content_sha256: str) -> pa.Schema:  # noqa: ARG001  # the
 
 
 @lru_cache(maxsize=64)
-def _batches(path: str, content_sha256: str) -> tuple[tuple[int, int, int], ...]:  # noqa: ARG001  # see `_schema`
-    """(start, end, number of rows) of each record batch of a file; start and end in bytes. Reads no batch."""
+def _batches(path: str, content_sha256: str) -> tuple[_Batch, ...]:  # noqa: ARG001  # see `_schema`
+    """The record batches of a file. Reads none."""
     batches = []
     try:
         with _opened(path) as source:
@@ -148,7 +220,7 @@ def _batches(path: str, content_sha256: str) -> tuple[tuple[int, int, int], ...]
                 if start + length > size:
                     raise struct.error("cut")
                 if kind == _RECORD_BATCH:
-                    batches.append((position, start + length, n_rows))
+                    batches.append(_Batch(position, start, start + length, n_rows))
                 elif kind == _DICTIONARY_BATCH:
                     raise SchemaError(f"{shown(path)} is encoded with dictionaries", "Save it as Parquet")
                 position = start + length
@@ -191,7 +263,7 @@ def _header(source: Any, position: int) -> tuple[int, int, int, int] | None:
     return kind, position + 8 + size, length, n_rows
 
 
-def _field(data: bytes, table: int, number: int) -> int:
+def _field(data: bytes | bytearray, table: int, number: int) -> int:
     """Position of a field of a flatbuffer table; 0 where it is left out for being the default."""
     vtable = table - struct.unpack_from("<i", data, table)[0]
     (vtable_bytes,) = struct.unpack_from("<H", data, vtable)
