@@ -135,10 +135,9 @@ def _body(facts: CardFacts) -> str:
         "| source | task | address | revision | licence |",
         "|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {s.name} | `{s.task}` | {s.address or '—'} | {s.revision[:12] or '—'} | {s.license} |"
-        for s in facts.sources
-    ]
+    for s in facts.sources:
+        addresses = ", ".join([s.address, *s.beside]) or "—"
+        lines.append(f"| {s.name} | `{s.task}` | {addresses} | {s.revision[:12] or '—'} | {s.license} |")
     lines += [
         "",
         "Every row names its own `source`, `source_key` and `license`.",

@@ -29,18 +29,22 @@ from curation.select import Selection, SourceShards
 from curation.store import TEMPORARY_PREFIX, Workspace, cannot_write
 from rendering.pixels import encode_png
 
-RELEASE_VERSION: Final = 1
+RELEASE_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
 class ReleaseSource:
-    """Where a source's rows came from, as the card and the manifest say it."""
+    """Where a source's rows came from, as the card and the manifest say it.
+
+    `beside` are the other addresses that it read (a folder of pictures, a map), each at its commit if it is the Hub's.
+    """
 
     name: str
     task: str
     address: str
     revision: str
     license: str
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

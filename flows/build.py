@@ -173,7 +173,8 @@ class _SourceRun:
         """Where the source's rows come from, for the card."""
         address = str(getattr(self.entry.build(), "address", ""))  # as it was written, not with its commit
         license_ = str(getattr(self._source, "license", ""))
-        return ReleaseSource(self.entry.type, self._source.task, address, self._first.revision, license_)
+        beside = tuple(str(value) for name in ("images", "images_map") if (value := getattr(self._source, name, "")))
+        return ReleaseSource(self.entry.type, self._source.task, address, self._first.revision, license_, beside)
 
     def make(self, rows_per_shard: int, n_ahead: int, bundle_shards: int | None) -> None:
         """Make the source's shards, or find them; leaves them in `shards`, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,17 @@ def test_the_manifest_has_every_file_and_its_hash(tmp_path: Path) -> None:
     }
     assert set(contents) >= {"README.md", "quality.json", "recipe.yaml", "preview.png"}
     assert Image.open(io.BytesIO(contents["preview.png"])).width > 1_000
+
+
+def test_the_card_and_the_manifest_name_every_address_that_was_read(tmp_path: Path) -> None:
+    pictures = "org/pictures@0123456789abcdef0123456789abcdef01234567"
+    workspace = Workspace(tmp_path)
+    shards = [shards_of(workspace, texts(9))]
+    origin = replace(ORIGIN, beside=(pictures,))
+    write_release(workspace, select(workspace, shards, RULES), shards, SPEC, "name: small\n", [origin])
+    folder = tmp_path / "releases/small"
+    assert json.loads((folder / "manifest.json").read_text())["sources"][0]["beside"] == [pictures]
+    assert pictures in (folder / "README.md").read_text()
 
 
 def test_quality_says_what_was_and_was_not_measured(tmp_path: Path) -> None:
