@@ -65,7 +65,7 @@ _DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!|<\?")
 _PAGE_TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!(?!--)|<\?")  # what stands in a comment counts too
 _LASTS: Final = re.compile(
-    r"autofocus|http-equiv|katex|title\s*="
+    r"autofocus|http-equiv|katex|-timeline|title\s*="
     r"|<meta(?![^<>]*\b(?:charset=[\"']?utf-8|name=[\"']?(?:viewport|description)))"
     r"|\brel\s*=\s*(?!\"stylesheet\"|'stylesheet'|stylesheet[\s>])",
     re.IGNORECASE,

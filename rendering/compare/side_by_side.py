@@ -73,6 +73,15 @@ def side_by_side(source: Image.Image, rendered: Image.Image, comparison: Compari
     return _put_together(panels, _legend(comparison, colors), is_wide=is_wide)
 
 
+def difference(source: Image.Image, rendered: Image.Image, width_px: int) -> Image.Image:
+    """What differs between two RGB pictures, made equally wide: red is only in `source`, blue only in `rendered`.
+
+    `width_px` at most; a very long picture is cut at the bottom.
+    """
+    width_px = min(width_px, max(source.width, rendered.width))
+    return _difference(_scaled(source, width_px), _scaled(rendered, width_px))
+
+
 def _scaled(picture: Image.Image, width_px: int) -> Image.Image:
     """A copy, `width_px` wide, cut at the bottom where it is very long."""
     factor = width_px / picture.width

@@ -54,9 +54,10 @@
     const sheets = Object.getOwnPropertyDescriptor(Document.prototype, "adoptedStyleSheets");
     const given = [...sheets.get.call(document)];
     // Without script, what is here are the two of ours that the document before was given. They do for this one, too,
-    // where the first is empty, and all styles of its own stand in the head or in the elements: none came late.
+    // where the first is empty, nothing moves, and all its styles stand in the head or in the elements: none came late.
     const late = call(Document, "querySelector", document, "link,body style,svg style");
-    if (!scripted && !late && !css && given.length && !given[0].cssRules.length) return;
+    const isMoving = call(Document, "getAnimations", document).length > 0;
+    if (!scripted && !late && !isMoving && !css && given.length && !given[0].cssRules.length) return;
     const [ground, hidden, quiet] = [new CSSStyleSheet(), new CSSStyleSheet(), new CSSStyleSheet()];
     ground.replaceSync(css);
     hidden.replaceSync(":root{display:none!important}");
