@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup-base setup demo test lint types layers tests format lock clean
+.PHONY: help setup-base setup demo test lint types layers tests quality-report quality-report-quick format lock clean
 
 PYTHON ?= python3
 VENV_PACKAGE = python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
@@ -25,7 +25,7 @@ $(1) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null;
 endef
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-22s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup-base: .venv/.$(SET)-$(KEY) ## what `make demo` needs: .venv without torch, Chromium, fonts, KaTeX and Tailwind
 	@$(BIN)/python -m rendering.install
@@ -50,6 +50,16 @@ layers: setup ## import-linter: which room may import which
 
 tests: setup ## pytest on two processes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# distilvit's names for the same things
+REPORT = $(BIN)/markupmill report "$(QUALITY_DATASET)" $(if $(SPLIT),--split "$(SPLIT)") $(if $(OUTPUT_DIR),--output-dir "$(OUTPUT_DIR)")
+
+quality-report: setup ## of QUALITY_DATASET (a release, a folder, org/name); also SPLIT, MAX_SAMPLES, OUTPUT_DIR
+	@test -n "$(QUALITY_DATASET)" || { echo "Which data set? make $@ QUALITY_DATASET=org/name" >&2; exit 2; }
+	$(REPORT) $(if $(MAX_SAMPLES),--max-samples $(MAX_SAMPLES))
+
+quality-report-quick: setup ## the same of 200 samples
+	@$(MAKE) --no-print-directory quality-report MAX_SAMPLES=$(or $(MAX_SAMPLES),200)
 
 format: setup ## ruff: mend what can be mended
 	$(BIN)/ruff check --fix .

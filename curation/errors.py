@@ -5,9 +5,11 @@ MarkupmillError
 |   +-- AddressError        a source address that cannot be read
 |   +-- SchemaError         a file without the column, or with another type
 |   +-- TokenizerError      a tokenizer that cannot be loaded
+|   +-- ModelError          weights that cannot be had or loaded
 +-- StoreError              a workspace that cannot be read or written
 |   +-- WorkspaceLockedError
 +-- UnreachableError        a remote store that did not answer by the deadline
++-- GateFailedError         a data set does not pass its gate; exit 3
 +-- ShardError              something unexpected in one shard; names stage, shard and row
 """
 
@@ -18,7 +20,9 @@ from rendering.errors import BadInputError, MarkupmillError
 __all__ = [
     "AddressError",
     "BadInputError",
+    "GateFailedError",
     "MarkupmillError",
+    "ModelError",
     "SchemaError",
     "ShardError",
     "StoreError",
@@ -38,6 +42,16 @@ class SchemaError(BadInputError):
 
 class TokenizerError(BadInputError):
     """A tokenizer or processor cannot be loaded."""
+
+
+class ModelError(BadInputError):
+    """The weights of a measure's model cannot be had, or are not what they should be."""
+
+
+class GateFailedError(MarkupmillError):
+    """Checks of a gate failed: the data set is not fit for what the gate is for."""
+
+    exit_code = 3
 
 
 class StoreError(MarkupmillError):

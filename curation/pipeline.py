@@ -16,6 +16,7 @@ from curation.measures.bias import Bias
 from curation.measures.classes import Classes
 from curation.measures.hashes import Hashes
 from curation.measures.markup import Markup
+from curation.measures.ocr import Ocr
 from curation.measures.render import RenderBack
 from curation.measures.statistics import Statistics
 from curation.measures.tokens import Tokens
@@ -93,6 +94,19 @@ class RenderChoice:
     pictures: PictureSource = "palette"
 
 
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which models measure; empty: each measure's own default.
+
+    `clip` is `NAME` or `NAME:WEIGHTS` of open_clip, `hf-hub:org/name` or a local checkpoint; `bertscore` is an
+    encoder's name or folder.
+    """
+
+    clip: str = ""
+    bertscore: str = ""
+    device: str = "auto"
+
+
 def pipeline_of(
     source: Source,
     tokens: Tokens,
@@ -100,6 +114,7 @@ def pipeline_of(
     *,
     has_images: bool,
     render: RenderChoice = RenderChoice(),
+    models: ModelChoice = ModelChoice(),
 ) -> Pipeline:
     """The pipeline of a source whose rows bring pictures (`has_images`) or have to be rendered as `render` says.
 
@@ -114,7 +129,7 @@ def pipeline_of(
         images += [RenderTarget(made_with, render.profile, render.seed, render.pictures)]
     if tokens.image_tokens == "processor":  # pictures' sizes are known only now: the count becomes exact
         images += [tokens]
-    chosen = tuple(MEASURES[name]() for name in MEASURES if name in measures)
+    chosen = tuple(MEASURES[name](models) for name in MEASURES if name in measures)
     return Pipeline(Ingest(source, (CanonicalForm(parsers()), tokens), tuple(images)), chosen)
 
 
@@ -154,12 +169,28 @@ def _render_fingerprint(pictures: PictureSource = "palette") -> str:
     return " ".join(fingerprint(RenderSpec(kind, pictures=pictures)) for kind in get_args(MarkupKind))
 
 
-MEASURES: Final[dict[str, Callable[[], Stage]]] = {
-    "markup": Markup,
-    "render": lambda: RenderBack(_render_fingerprint()),
-    "bias": Bias,
-    "classes": Classes,
-    "hashes": Hashes,
-    "statistics": Statistics,
+def _clip(models: ModelChoice) -> Stage:
+    from curation.measures.clip import Clip, clip_names  # noqa: PLC0415 - only who asks for it pays for it
+
+    model, pretrained = (*clip_names(models.clip), "", "")[:2]
+    return Clip.pinned(model or Clip.model, pretrained or Clip.pretrained, device=models.device)
+
+
+def _bertscore(models: ModelChoice) -> Stage:
+    from curation.measures.bertscore import BertScore  # noqa: PLC0415 - as above
+
+    return BertScore.pinned(models.bertscore or BertScore.model, device=models.device)
+
+
+MEASURES: Final[dict[str, Callable[[ModelChoice], Stage]]] = {
+    "markup": lambda _: Markup(),
+    "render": lambda _: RenderBack(_render_fingerprint()),
+    "bias": lambda _: Bias(),
+    "classes": lambda _: Classes(),
+    "hashes": lambda _: Hashes(),
+    "statistics": lambda _: Statistics(),
+    "ocr": lambda _: Ocr(),
+    "clip": _clip,
+    "bertscore": _bertscore,
 }
 """Measures that a recipe can ask for by name, beside `tokens`, which ingest always makes."""

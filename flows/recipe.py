@@ -43,7 +43,7 @@ SOURCES: Final[dict[str, type[Any]]] = {
 }
 """Source kinds by the name that recipes use."""
 
-MeasureName = Literal["markup", "render", "bias", "classes", "hashes", "statistics"]
+MeasureName = Literal["markup", "render", "bias", "classes", "hashes", "statistics", "ocr", "clip", "bertscore"]
 """Names of `curation.pipeline.MEASURES`; `tokens` is always made."""
 
 
@@ -122,6 +122,14 @@ class SplitSettings(_Strict):
     test: float = 0.1
 
 
+class ModelSettings(_Strict):
+    """Which models measure: see `curation.pipeline.ModelChoice`."""
+
+    clip: str = ""
+    bertscore: str = ""
+    device: str = "auto"
+
+
 class RenderSettings(_Strict):
     """How rows without a picture get theirs.
 
@@ -161,6 +169,7 @@ class Recipe(_Strict):
     prompt: PromptSettings = PromptSettings()
     render: RenderSettings = RenderSettings()
     measures: tuple[MeasureName, ...] = ("markup",)
+    models: ModelSettings = ModelSettings()
     where: tuple[str, ...] = ()
     dedup: Literal["exact", "none"] = "exact"
     splits: SplitSettings = SplitSettings()

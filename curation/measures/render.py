@@ -38,7 +38,7 @@ class RenderBack:
     """
 
     name: ClassVar[str] = "render"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adds: ClassVar[pa.Schema] = pa.schema(
         [
             ("render_similarity", pa.float32()),

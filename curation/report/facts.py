@@ -81,6 +81,8 @@ class BiasFinding:
     is_sure: bool
     terms: tuple[tuple[str, int], ...]
     """The most frequent terms in `text`."""
+    examples: tuple[Example, ...] = ()
+    """Rows with a mention that is left; `note` tells the caption before."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,9 @@ class TaskFacts:
     best: tuple[Example, ...]
     ratings: dict[str, str]
     """By measure: "good", "fair", "poor", from the thresholds of this task and model; absent where none hold."""
+    shares: dict[str, Share] = field(default_factory=dict)
+    """Of rows, by what is true of them: `valid`, `blank`, `cutoff`, `clip_truncated`, `mismatched` (the picture is
+    another text's) and `doubted` (the target renders to something else than the picture)."""
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,18 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from curation.errors import AddressError, SchemaError
-from curation.sources import delimited, jsonl, parquet_rows, webdataset
+from curation.sources import arrow_rows, delimited, jsonl, parquet_rows, webdataset
 from curation.sources.damage import one_of_many
 from curation.sources.files import ResolvedAddress, SourceFile, shown
 from curation.sources.hashes import content_sha256
 from curation.sources.reader import Columns, Reader
 from curation.sources.source import Piece
 
-Kind = Literal["parquet", "jsonl", "csv", "webdataset"]
+Kind = Literal["parquet", "arrow", "jsonl", "csv", "webdataset"]
 
 _SUFFIXES: Final[dict[str, Kind]] = {
     ".parquet": "parquet",
+    ".arrow": "arrow",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
@@ -28,7 +29,7 @@ _SUFFIXES: Final[dict[str, Kind]] = {
 }
 SUFFIXES: Final = tuple(_SUFFIXES)
 _READERS: Final = MappingProxyType[Kind, Reader](
-    {"parquet": parquet_rows, "jsonl": jsonl, "csv": delimited, "webdataset": webdataset}
+    {"parquet": parquet_rows, "arrow": arrow_rows, "jsonl": jsonl, "csv": delimited, "webdataset": webdataset}
 )
 _NAMES_SHOWN: Final = 20
 

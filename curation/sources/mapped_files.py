@@ -1,6 +1,7 @@
 """Any rows that a person has in files: which column is the picture, which the text, is a setting.
 
-Parquet, JSONL, CSV, WebDataset tars, and image folders with `datasets`' metadata. Handwritten formulas, for one:
+Parquet, Arrow (`save_to_disk`), JSONL, CSV, WebDataset tars, and image folders with `datasets`' metadata. Handwritten
+formulas, for one:
 
     - {type: files, address: me/handwriting, task: formula_to_latex, text_column: latex}
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import ClassVar, Final, Literal
 
@@ -48,7 +50,7 @@ class MappedFiles:
 
     address: str
     task: MappedTask
-    format: Literal["auto", "parquet", "jsonl", "csv", "webdataset", "imagefolder"] = "auto"
+    format: Literal["auto", "parquet", "arrow", "jsonl", "csv", "webdataset", "imagefolder"] = "auto"
     split: str = "all"
     image_column: str = "image"
     text_column: str = "text"
@@ -76,7 +78,7 @@ class MappedFiles:
         """All rows of the piece as `RAW_SCHEMA`."""
         columns = containers.columns_of(piece, self._columns)
         place = Place(piece.path, piece.images_root)
-        values = containers.reader_of(piece.path).read_rows(piece, columns)
+        values = islice(containers.reader_of(piece.path).read_rows(piece, columns), piece.n_rows)
         rows = [self._row(piece, row, value, columns, place) for row, value in enumerate(values, piece.first_row)]
         return raw_table(rows, self.license, self.task)
 

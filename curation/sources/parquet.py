@@ -59,7 +59,7 @@ def list_pieces(
             footer = _checked_footer(file.path, sha256, file.size_bytes)
             schema = footer.schema.to_arrow_schema()
             has_images = needs_images or image_column in schema.names
-            _check_columns(file, schema, text_columns, image_column if has_images else None)
+            check_columns(file, schema, text_columns, image_column if has_images else None)
             sizes = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
             if min(sizes, default=0) < 0 or sum(sizes) != footer.num_rows:
                 raise SchemaError(
@@ -320,7 +320,8 @@ def _checked_footer(path: str, sha256: str, size_bytes: int | None = None) -> pq
             raise SchemaError(f"{shown(path)} cannot be read as Parquet", "Fetch it again") from error
 
 
-def _check_columns(file: SourceFile, schema: pa.Schema, text_columns: Sequence[str], image_column: str | None) -> None:
+def check_columns(file: SourceFile, schema: pa.Schema, text_columns: Sequence[str], image_column: str | None) -> None:
+    """Raises `SchemaError` where a file lacks one of the columns, or has it with another type."""
     for column in [*text_columns, *([image_column] if image_column else [])]:
         if column not in schema.names:
             has = ", ".join(f"{field.name} ({_type_name(field.type)})" for field in schema)

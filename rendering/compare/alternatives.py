@@ -2,7 +2,7 @@
 
 A reader's best guess is wrong in about one letter in a hundred; what it holds for possible at each step along the line
 is nearly always right. So a known text is scored by the cost of reading it there: CTC's best path (Graves et al.,
-"Connectionist Temporal Classification", ICML 2006), relative to the best guess.
+"Connectionist Temporal Classification", ICML 2006), its doubts squared, relative to the best guess.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rendering.compare.reading import shared_reader, tiles
+from rendering.compare.reading import shared_finder, shared_reader, tiles
 
 READ_HEIGHT_PX: Final = 48
 """Of a line, as PP-OCR's recogniser takes it."""
-BATCH: Final = 16
+NARROWEST: Final = 1.5
+"""Width of what the recogniser is given, in its heights, at least."""
 SMALLEST_SIDE_PX: Final = 3
 MAX_STEP_COST: Final = 12.0
-MAX_SIGN_COST: Final = 5.0
-"""Nats for one letter or digit that is not there, and for any other sign: readers overlook superscripts and dashes."""
+"""Nats, beyond which a doubt is certainty; and what certainty costs."""
+MAX_SIGN_COST: Final = 3.0
+"""Of one letter or digit that is not there, and of any other sign: readers overlook superscripts, dots and dashes."""
 LAST_LETTER: Final = 0x2FFF
 """Beyond it begin the thousands of Chinese and Japanese characters, which count as one."""
 
@@ -52,9 +54,9 @@ Floats = npt.NDArray[Any]
 class Line:
     """A line as read: its rectangle in picture pixels, its letters with the step that each was read at, and the costs.
 
-    `costs` (steps × alphabet, float16) says for each step how much less likely each letter is than the likeliest
-    (nats, at least 0); column 0 is "no letter". `passing` (steps) is what reading nothing may cost at each. A step is
-    `step_px` wide.
+    `costs` (steps × alphabet, float16) says for each step what each letter costs: by how much less likely it is than
+    the likeliest (`_cost`); column 0 is "no letter". `passing` (steps) is what reading nothing may cost at each. A step
+    is `step_px` wide.
     """
 
     x_px: float
@@ -83,26 +85,30 @@ def read_alternatives(image: Image.Image, scale: float) -> tuple[Line, ...]:
     Raises:
         RenderingError: rapidocr is not installed.
     """
-    pixels = _enlarged(image, scale)
+    pixels = enlarged(image, scale)
     rectangles: list[tuple[float, ...]] = []
     for top, bottom in tiles(pixels):
-        found: Any = shared_reader()(pixels[top:bottom], use_rec=False, use_cls=False)
+        found: Any = shared_finder()(pixels[top:bottom])
         rectangles += [
             (*np.floor(corners.min(axis=0)), *np.ceil(corners.max(axis=0)))
             for corners in (() if found.boxes is None else found.boxes + np.array([0, top]))
         ]
-    return _read(pixels, rectangles, scale)
+    large = [place for place in rectangles if min(place[2] - place[0], place[3] - place[1]) >= SMALLEST_SIDE_PX]
+    return _read(pixels, large, scale)
 
 
 def read_places(
-    image: Image.Image, scale: float, places: Sequence[tuple[float, float, float, float]]
+    pixels: npt.NDArray[np.uint8], scale: float, places: Sequence[tuple[float, float, float, float]]
 ) -> tuple[Line, ...]:
-    """What stands in each of `places` (left, top, right, bottom in pixels of `image`) that lies in it."""
-    return _read(_enlarged(image, scale), [tuple(side * scale for side in place) for place in places], scale)
+    """What stands in each of `places` (left, top, right, bottom) of the picture that `pixels` enlarges `scale` times.
+
+    All have to lie in it.
+    """
+    return _read(pixels, [tuple(side * scale for side in place) for place in places], scale)
 
 
 def reading_cost(parts: Sequence[tuple[Line, int, int]], text: str) -> float:
-    """Nats that the best way of reading `text` (folded) is behind the likeliest reading; infinite where it has no room.
+    """What the best way of reading `text` (folded) costs; infinite where it has no room.
 
     `parts` are lines with a first and a last step (not included), read one after the other. A letter that the reader's
     alphabet lacks may be anything.
@@ -142,6 +148,12 @@ def _recogniser() -> Any:
     return reader._load_rec_model()  # noqa: SLF001 - what each letter costs is told nowhere else
 
 
+def _cost(doubt: Floats) -> Floats:
+    """What a doubt (nats) costs, by its square: small print is full of small doubts, a wrong letter is a great one."""
+    cost: Floats = np.minimum(doubt, MAX_STEP_COST) ** 2 / MAX_STEP_COST
+    return cost
+
+
 def _passing(costs: Floats) -> Floats:
     """What it costs at each step to read nothing: more for a letter than for another sign."""
     is_sign = np.array([not letter.isalnum() for letter in alphabet()] + [False])
@@ -171,48 +183,43 @@ def _columns() -> tuple[dict[str, int], npt.NDArray[np.int64], npt.NDArray[np.in
     return index, order, np.searchsorted(groups[order], np.arange(int(groups.max()) + 1))
 
 
-def _enlarged(image: Image.Image, scale: float) -> npt.NDArray[np.uint8]:
+def enlarged(image: Image.Image, scale: float) -> npt.NDArray[np.uint8]:
+    """The pixels of `image` (RGB) at `scale` times its size, as the reader takes them: blue first."""
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     grown = image if scale == 1.0 else image.resize(size, Image.Resampling.BICUBIC)
-    return np.ascontiguousarray(np.asarray(grown.convert("RGB"))[:, :, ::-1])  # rapidocr wants blue first
+    return np.ascontiguousarray(np.asarray(grown.convert("RGB"))[:, :, ::-1])
 
 
 def _read(pixels: npt.NDArray[np.uint8], rectangles: Sequence[Any], scale: float) -> tuple[Line, ...]:
-    """Recognise each rectangle of `pixels`; in batches of like width, because a batch is padded to its widest."""
+    """Recognise each rectangle of `pixels`; one at a time, for in a batch each is padded to the widest."""
     recogniser = _recogniser()
     _, order, starts = _columns()
     height_px, width_px = pixels.shape[:2]
-    crops = []
+    lines = []
     for place in rectangles:
         left, top = max(0, int(place[0])), max(0, int(place[1]))
         right, bottom = min(width_px, int(np.ceil(place[2]))), min(height_px, int(np.ceil(place[3])))
-        if min(right - left, bottom - top) >= SMALLEST_SIDE_PX:
-            crops.append((left, top, pixels[top:bottom, left:right]))
-    ratios = [crop.shape[1] / crop.shape[0] for _, _, crop in crops]
-    by_width = sorted(range(len(crops)), key=lambda i: ratios[i])
-    lines: dict[int, Line] = {}
-    for start in range(0, len(by_width), BATCH):
-        batch = by_width[start : start + BATCH]
-        widest = max(1.5, *(ratios[i] for i in batch))
-        ready = np.stack([recogniser.resize_norm_img(crops[i][2], widest) for i in batch]).astype(np.float32)
-        chances: Any = recogniser.session(ready)
-        step = ready.shape[3] / chances.shape[1]
-        for row, i in zip(chances, batch, strict=True):
-            left, top, crop = crops[i]
-            n_steps = min(len(row), max(1, int(np.ceil(READ_HEIGHT_PX * ratios[i] / step))))
-            logs: Any = np.log(np.maximum(np.add.reduceat(row[:n_steps][:, order], starts, axis=1), 1e-9))
-            costs = (logs.max(axis=1, keepdims=True) - logs).astype(np.float16)
-            lines[i] = Line(
+        crop = pixels[top:bottom, left:right]
+        ratio = (right - left) / (bottom - top)
+        ready: Any = recogniser.resize_norm_img(crop, max(NARROWEST, ratio)).astype(np.float32)[None]
+        chances: Any = recogniser.session(ready)[0]
+        step = ready.shape[3] / len(chances)
+        chances = chances[: max(1, int(np.ceil(READ_HEIGHT_PX * ratio / step)))]
+        logs: Any = np.log(np.maximum(np.add.reduceat(chances[:, order], starts, axis=1), 1e-9))
+        costs = _cost(logs.max(axis=1, keepdims=True) - logs).astype(np.float16)
+        lines.append(
+            Line(
                 left / scale,
                 top / scale,
-                crop.shape[1] / scale,
-                crop.shape[0] / scale,
-                _letters(row[:n_steps]),
+                (right - left) / scale,
+                (bottom - top) / scale,
+                _letters(chances),
                 costs,
                 _passing(costs),
-                step * crop.shape[0] / READ_HEIGHT_PX / scale,
+                step * (bottom - top) / READ_HEIGHT_PX / scale,
             )
-    return tuple(lines[i] for i in range(len(crops)))
+        )
+    return tuple(lines)
 
 
 def _letters(chances: Floats) -> tuple[tuple[int, str], ...]:

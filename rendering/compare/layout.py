@@ -27,6 +27,8 @@ LEAST_DIFFERENCE: Final = 3.0
 MOST_DIFFERENCE: Final = 30.0
 """CIEDE2000: under the one nobody sees it, over the other it is another colour, and more is not worse."""
 LEAST_CELLS: Final = 12
+REACH_PX: Final = 2 * CELL_PX
+"""Of a picture: what begins so near to it is part of it."""
 TOUCH_PX: Final = 3
 STILL_PX: Final = 4
 """A reader's boxes are so exact."""
@@ -69,6 +71,10 @@ class Area:
         x, y = box.x_px + box.width_px / 2, box.y_px + box.height_px / 2
         return self.left <= x <= self.right and self.top <= y <= self.bottom
 
+    def grown(self, by_px: float) -> Area:
+        """The area and what is so near to it."""
+        return Area(self.left - by_px, self.top - by_px, self.right + by_px, self.bottom + by_px)
+
     def meets(self, other: Area) -> bool:
         """Whether the two have a place in common."""
         across = self.left < other.right and other.left < self.right
@@ -100,6 +106,11 @@ class Warp:
         inner = _rising(inside) if moved else []
         render_y, source_y = np.array([(0.0, 0.0), *inner, (float(size[1]), float(source_size[1]))]).T
         return cls(source_size[0] / size[0], render_y, source_y)
+
+    @property
+    def inverse(self) -> Warp:
+        """From the source's pixels to the render's."""
+        return Warp(1 / self.scale_x, self.source_y, self.render_y)
 
     @property
     def moved(self) -> bool:
@@ -205,22 +216,39 @@ def _common_colors(colors: Floats) -> Floats:
     return np.asarray(coarse[counts >= LEAST_CELLS] * 4.0 + 2.0)
 
 
-def n_textured_cells(pixels: Pixels, without: Sequence[Area], width_px: int) -> float:
-    """How much of a picture is neither of one colour nor text: photos and drawings, in cells of a `width_px` picture.
+def unexplained(render: Pixels, source: Pixels, boxes: Sequence[Box], lines: Sequence[Rectangle], warp: Warp) -> Floats:
+    """What the source shows and the render does not, as `other_colors` tells it, but in cells of the source.
 
-    `without` are places that do not count.
+    Flat cells of a colour that the render has not there, and cells of photos and drawings that are neither in a
+    picture of the render (`boxes`), nor text, there or here (`lines`, of the source). What goes on from a picture of
+    the render is that picture, larger in the source than the markup says.
     """
+    from scipy.ndimage import label  # type: ignore[import-untyped]  # noqa: PLC0415 - heavy; no types
+
+    covered = [warp.to_source(box) for box in boxes if not box.text]
+    written = [*(warp.to_source(box) for box in boxes if box.text), *(Area.of(line) for line in lines)]
+    strange = other_colors(source, render, covered, warp.inverse)
+    textured = _textured(source, [*covered, *written])
+    strange = np.where(textured, MOST_DIFFERENCE, strange)
+    labels, _ = label(strange > 0, np.ones((3, 3)))
+    beside = np.zeros(strange.shape, dtype=bool)
+    for area in covered:
+        _cover(beside, area.grown(REACH_PX), value=True)
+    return np.where(np.isin(labels, np.unique(labels[beside])), 0.0, strange)
+
+
+def _textured(pixels: Pixels, without: Sequence[Area]) -> Flags:
+    """Cells that are neither of one colour nor in `without`; two by two, because the edges of areas are no pictures."""
     n_rows, n_columns = pixels.shape[0] // CELL_PX, pixels.shape[1] // CELL_PX
     rows, columns = (((np.arange(n)[:, None] * CELL_PX) + (1, 4, 6)).ravel() for n in (n_rows, n_columns))
     _, flat = _cells(pixels[rows][:, columns])
     for area in without:
         _cover(flat, area, value=True)
-    scale: float = width_px / pixels.shape[1]
-    # The edges of areas are no pictures: three cells in a row have to be textured, across and down.
-    inner = ~flat
-    inner = inner[:-2] & inner[1:-1] & inner[2:]
-    inner = inner[:, :-2] & inner[:, 1:-1] & inner[:, 2:]
-    return float(inner.sum()) * scale * scale
+    corners = ~(flat[:-1, :-1] | flat[1:, :-1] | flat[:-1, 1:] | flat[1:, 1:])
+    textured = np.zeros_like(flat)
+    for rows_of, columns_of in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        textured[rows_of : n_rows - 1 + rows_of, columns_of : n_columns - 1 + columns_of] |= corners
+    return textured
 
 
 def _cover(cells: Flags, area: Area, *, value: bool) -> None:

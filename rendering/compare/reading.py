@@ -114,15 +114,23 @@ _opening = Lock()
 def shared_reader() -> RapidOCR:
     """The models of this process, opened at the first call.
 
+    Call it with a picture alone: what else it is told, it remembers, for whoever calls it next.
+
     Raises:
         RenderingError: rapidocr is not installed.
     """
     with _opening:  # one opening, however many threads come first
-        return _open()
+        return _open(reads=True)
 
 
-@lru_cache(maxsize=1)
-def _open() -> RapidOCR:
+def shared_finder() -> RapidOCR:
+    """As `shared_reader`, but it tells only where lines are. Raises the same."""
+    with _opening:
+        return _open(reads=False)
+
+
+@lru_cache(maxsize=2)
+def _open(*, reads: bool) -> RapidOCR:
     try:
         from rapidocr import RapidOCR
     except ImportError as error:
@@ -131,6 +139,7 @@ def _open() -> RapidOCR:
     return RapidOCR(
         params={
             "Global.log_level": "error",
+            "Global.use_rec": reads,
             "Global.use_cls": False,  # text of rendered markup is upright
             "Global.max_side_len": 1_000_000,  # tiles bound it
             "Det.limit_type": "max",

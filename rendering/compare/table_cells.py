@@ -30,7 +30,6 @@ FAR_COST: Final = 0.15
 FARTHEST: Final = 6.0
 GAP_COST: Final = 1.5
 WIDEST_GAP_COST: Final = 3.0
-NEAR: Final = 1.5
 """Distances are in heights of the picture's lines."""
 
 Scores = npt.NDArray[np.float64]
@@ -81,29 +80,26 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matching:
-    """Cells with their words, words that no cell says, and the height of the picture's lines."""
+    """Cells with their words, and the height of the picture's lines."""
 
     cells: tuple[Cell, ...]
-    left_over: tuple[Word, ...]
     line_height_px: float
 
 
-def match_cells(boxes: Sequence[Box], lines: Sequence[Line]) -> Matching:
-    """Give each word of `lines` to a cell of `boxes` (those of `td` and `th`), or to none."""
+def match_cells(boxes: Sequence[Box], words: Sequence[Word]) -> Matching:
+    """Give each of `words` to a cell of `boxes` (those of `td` and `th`), or to none."""
     cells = grid_cells(boxes)
-    words = [word for line in lines for word in _words(line)]
     if not words or not cells:
-        return Matching(tuple(cells), tuple(words), 1.0)
+        return Matching(tuple(cells), 1.0)
     height = float(np.median([word.line.height_px for word in words]))
     rows = _rows_of(words, height)
     places = _align(rows, cells)
     scale = _render_scale(cells, words)
     # First as the render has its columns, roughly; then as the words that were found say.
-    left_over = _assign(rows, places, cells, scale, height, FAR_COST / 3)
+    _assign(rows, places, cells, scale, height, FAR_COST / 3)
     for _ in range(2):
-        left_over = _assign(rows, places, cells, column_bands(cells), height, FAR_COST)
-    left_over = _take_near(cells, left_over, rows, places, height)
-    return Matching(tuple(cells), tuple(left_over), height)
+        _assign(rows, places, cells, column_bands(cells), height, FAR_COST)
+    return Matching(tuple(cells), height)
 
 
 def grid_cells(boxes: Sequence[Box]) -> list[Cell]:
@@ -175,7 +171,7 @@ def _covered(edges: Scores, start: float, end: float) -> tuple[int, int]:
     return first, max(first, int(np.searchsorted(edges, end - 1.5 * EDGE_PX)) - 1)
 
 
-def _words(line: Line) -> list[Word]:
+def words_of(line: Line) -> list[Word]:
     """A line's words, each with the steps up to the middle of the gaps around it."""
     groups: list[list[tuple[int, str]]] = [[]]
     for step, letter in line.letters:
@@ -287,29 +283,24 @@ def _assign(
     band: Callable[[Cell], Band],
     height: float,
     far_cost: float,
-) -> list[Word]:
-    """Give the words of each row to the cells of its grid row, from left to right; returns those that none says."""
+) -> None:
+    """Give the words of each row to the cells of its grid row, from left to right, or to none."""
     bands = {id(cell): band(cell) for cell in cells}
     for cell in cells:
         cell.words = []
-    left_over: list[Word] = []
     for row, place in zip(rows, places, strict=True):
         candidates = sorted(
             (cell for cell in cells if cell.text and cell.rows[0] <= place <= cell.rows[1]),
             key=lambda cell: cell.columns[0],
         )
         if not candidates:
-            left_over += row
             continue
         worth = np.array(
             [[_worth(word, cell, bands[id(cell)], height, far_cost) for cell in candidates] for word in row]
         )
         for word, owner in zip(row, _in_order(row, worth, height), strict=True):
-            if owner is None:
-                left_over.append(word)
-            else:
+            if owner is not None:
                 candidates[owner].words.append(word)
-    return left_over
 
 
 def _worth(word: Word, cell: Cell, band: Band, height: float, far_cost: float) -> float:
@@ -353,39 +344,3 @@ def _in_order(row: Sequence[Word], worth: Scores, height: float) -> list[int | N
             owners[i - 1] = j - 1
         i, j, state = map(int, came[i, j, state])
     return owners
-
-
-def _take_near(
-    cells: Sequence[Cell], left_over: list[Word], rows: Sequence[Sequence[Word]], places: Sequence[int], height: float
-) -> list[Word]:
-    """Give cells without words those that were left over where they should stand, however they were misread."""
-    row_of = {id(word): place for row, place in zip(rows, places, strict=True) for word in row}
-    band = column_bands(cells)
-    for cell in cells:
-        if cell.words or not cell.text:
-            continue
-        left, right = band(cell)
-        near = [
-            word
-            for word in left_over
-            if cell.rows[0] <= row_of[id(word)] <= cell.rows[1]
-            and left - NEAR * height <= word.x_px <= right + NEAR * height
-            and _in_column_order(word, cell, cells)
-        ]
-        if near:
-            cell.words = near
-            left_over = [word for word in left_over if all(word is not taken for taken in near)]
-    return left_over
-
-
-def _in_column_order(word: Word, cell: Cell, cells: Sequence[Cell]) -> bool:
-    """Whether a word beside the words of other cells is on the side that `cell` is on."""
-    for other in cells:
-        if other.words and other.rows[0] <= cell.rows[1] and cell.rows[0] <= other.rows[1]:
-            left, right = other.extent
-            middle = (left + right) / 2
-            if (other.columns[1] < cell.columns[0] and word.x_px < middle) or (
-                other.columns[0] > cell.columns[1] and word.x_px > middle
-            ):
-                return False
-    return True

@@ -84,7 +84,7 @@ def test_rows_are_shared_out_by_weight(tmp_path: Path) -> None:
         ({"sources": []}, "sources"),
         ({"tokens": {"tokenizer": "x", "max_seq_length": 0}}, "tokens.max_seq_length: .*greater than 0"),
         ({"tokens": {"tokenizer": "x", "max_seq_length": 9, "ingest_ceiling": 5}}, "below tokens.max_seq_length"),
-        ({"measures": ["clip"]}, "measures"),
+        ({"measures": ["klip"]}, "measures"),
         ({"name": "../escape"}, "name"),
         ({"splits": {"train": 0.5}}, "split"),
         ({"splits": {"train": 0.5, "dev": 0.5}}, "split"),

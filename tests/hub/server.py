@@ -135,9 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, LOG_IN_PAGE, {"Content-Type": "text/html; charset=utf-8"})
         if self.fault and self.fault.kind == "drop":
             return self._send(0, b"", {})
-        if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/([\w-]+)(?:/(.*))?)?", path):
+        if match := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+)(?:/([\w-]+)(?:/(.*))?)?", path):
             return self._api(match[1], match[2] or "revision", match[3] or "main", parse_qs(url.query), body)
-        if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        if match := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             return self._resolve(match[1], match[2], match[3])
         if match := re.fullmatch(r"/storage/([^/]+/[^/]+)/([0-9a-f]+)/(.+)", path):  # as good as a signed address
             return self._send_range(self.hub.repos[match[1]].commits[match[2]][match[3]], {"ETag": '"storage"'})

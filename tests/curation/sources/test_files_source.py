@@ -65,6 +65,13 @@ def write_columns(folder: Path, rows: Rows, images: Any, name: str = "rows.parqu
     pq.write_table(table, folder / name, row_group_size=2)
 
 
+def write_arrow(folder: Path, rows: Rows, images: pa.Array) -> None:
+    folder.mkdir(exist_ok=True)
+    table = pa.table({"id": [key for key, _, _ in rows], "image": images, "latex": [text for _, _, text in rows]})
+    with pa.ipc.new_stream(folder / "data-00000-of-00001.arrow", table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+
+
 def write_jsonl(
     folder: Path, rows: Rows, images: Sequence[Any], name: str = "rows.jsonl", column: str = "image"
 ) -> None:
@@ -110,6 +117,11 @@ WRITERS: dict[str, Callable[[Path, Rows], None]] = {
     "parquet of base64": lambda folder, rows: write_columns(folder, rows, [as_base64(data) for _, data, _ in rows]),
     "parquet of paths": lambda folder, rows: write_columns(folder, rows, pictures_beside(folder, rows)),
     "parquet of structs with paths": lambda folder, rows: write_columns(
+        folder, rows, pa.array([{"bytes": None, "path": path} for path in pictures_beside(folder, rows)], IMAGE_TYPE)
+    ),
+    "arrow of structs": lambda folder, rows: write_arrow(folder, rows, struct_of(rows)),
+    "arrow of paths": lambda folder, rows: write_arrow(folder, rows, pa.array(pictures_beside(folder, rows))),
+    "arrow of structs with paths": lambda folder, rows: write_arrow(
         folder, rows, pa.array([{"bytes": None, "path": path} for path in pictures_beside(folder, rows)], IMAGE_TYPE)
     ),
     "jsonl of paths": lambda folder, rows: write_jsonl(folder, rows, pictures_beside(folder, rows)),
@@ -241,13 +253,23 @@ def test_keys_licences_and_contexts_are_columns_too(tmp_path: Path) -> None:
 # What a user may have got wrong
 
 
-@pytest.mark.parametrize("container", ["parquet of structs", "jsonl of paths", "csv of paths", "tar"])
+@pytest.mark.parametrize(
+    "container", ["parquet of structs", "arrow of structs", "jsonl of paths", "csv of paths", "tar"]
+)
 def test_a_wrong_column_is_told_with_the_nearest_there_is(tmp_path: Path, container: str) -> None:
     WRITERS[container](tmp_path / "in", ROWS)
     with pytest.raises(SchemaError, match=r"has no column 'latx'\. Did you mean 'latex'\? It has: .*latex"):
         rows_of(source_of(tmp_path / "in", text_column="latx"))
     with pytest.raises(SchemaError, match=r"has no column 'picture'\. It has: "):
         rows_of(source_of(tmp_path / "in", image_column="picture"))
+
+
+def test_a_column_of_another_type_is_an_error_of_an_arrow_file(tmp_path: Path) -> None:
+    write_arrow(tmp_path / "in", [("a", b"", "x")], pa.array([3]))
+    with pytest.raises(SchemaError, match="'image' .* holds no images but int64"):
+        rows_of(source_of(tmp_path / "in"))
+    with pytest.raises(SchemaError, match="'image' .* holds no text but int64"):
+        rows_of(source_of(tmp_path / "in", text_column="image", image_column=""))
 
 
 def test_a_column_of_another_type_is_an_error_of_the_file(tmp_path: Path) -> None:

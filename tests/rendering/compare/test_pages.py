@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from rendering.compare.comparison import Comparison, compare, spec_like
+from rendering.compare.layout import CELL_PX, Warp, unexplained
 from rendering.compare.reading import TextLine, read_lines
 from rendering.renderer import Renderer
 from rendering.result import Box, Rendered
@@ -102,8 +104,8 @@ def test_another_font_a_photo_and_jpeg_are_no_fault(
 ) -> None:
     true = told(renderer, source, PAGE)
     assert true.regions == ()
-    assert {name: true.parts[name] for name in ("words", "order", "ground", "area", "block", "text", "pictures")} == {
-        **dict.fromkeys(("words", "order", "block", "text", "pictures"), 1.0),
+    assert {name: true.parts[name] for name in ("words", "order", "ground", "area", "block", "text")} == {
+        **dict.fromkeys(("words", "order", "block", "text"), 1.0),
         "ground": pytest.approx(1, abs=0.2),
         "area": pytest.approx(1, abs=0.3),
     }
@@ -155,12 +157,28 @@ def test_text_over_a_picture_counts_and_text_in_it_does_not(renderer: Renderer) 
     assert changed.parts["words"] < 0.5
 
 
-def test_a_picture_that_the_markup_does_not_have(renderer: Renderer) -> None:
+@pytest.mark.parametrize("shown", ["photo", "grey", "icon"])
+def test_a_picture_that_the_markup_does_not_have(renderer: Renderer, shown: str) -> None:
     rendered = render(renderer, STYLE + HEADER + FIRST)
     image = decoded(rendered)
-    photo = Image.effect_noise((400, 150), 90).convert("RGB")
+    size = (40, 40) if shown == "icon" else (400, 150)
+    photo = Image.new("RGB", size, (156, 163, 175)) if shown == "grey" else Image.effect_noise(size, 90).convert("RGB")
     image.paste(photo, (380, image.height - 160))
-    assert compare(image, rendered, "page", as_read(rendered)).parts["pictures"] < 0.4
+    told = compare(image, rendered, "page", as_read(rendered))
+    assert told.parts["area"] < 0.4
+    [region] = [region for region in told.regions if region.kind == "picture"]
+    assert abs(region.x_px - 380) <= CELL_PX
+    assert abs(region.y_px - (image.height - 160)) <= CELL_PX
+
+
+def test_a_picture_that_is_larger_than_the_markup_says_is_the_same_picture() -> None:
+    page = np.full((400, 600, 3), 255, dtype=np.uint8)
+    source = page.copy()
+    source[80:320, 100:400] = np.random.default_rng(0).integers(0, 255, (240, 300, 3))
+    warp = Warp.between([], (600, 400), (600, 400))
+    assert unexplained(page, source, [], [], warp).sum() > 10_000
+    assert unexplained(page, source, [Box("img", 100, 80, 200, 160)], [], warp).sum() == 0
+    assert unexplained(page, source, [Box("img", 450, 80, 100, 100)], [], warp).sum() > 10_000
 
 
 def test_pages_without_any_text(renderer: Renderer) -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from rendering.compare import reading
+from rendering.compare.alternatives import read_alternatives
 from rendering.compare.reading import TILE_PX, TextLine, read_lines
 
 
@@ -77,3 +78,10 @@ def test_without_a_reader_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPat
 
 def test_a_line_is_a_value() -> None:
     assert TextLine("a", 1, 2, 3, 4) == TextLine("a", 1, 2, 3, 4, 1.0)
+
+
+def test_finding_lines_does_not_keep_the_next_picture_from_being_read() -> None:
+    page = picture({40: "Hello reader"})
+    before = read_lines(page)
+    assert read_alternatives(page, 2.0)
+    assert read_lines(page) == before != ()
