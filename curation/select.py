@@ -31,6 +31,7 @@ MARKUP_TASKS: Final = frozenset({"page_to_html", "table_to_html", "formula_to_la
 LARGE_COLUMNS: Final = frozenset(
     {"text", "source_text", "original_caption", "context", "objects", "visible_text", "lineage", "warnings", "classes"}
     | {"bias_terms", "bias_terms_original", "minhash", "skeleton_minhash"}
+    | {"clip_image_embedding", "clip_text_embedding"}
 )
 """Columns that are read only where a clause names them."""
 
