@@ -40,9 +40,11 @@ from duplicates_planted import reworded
 
 from curation.bias.vocabulary import vocabulary
 from curation.markup.canonical import Canonical, canonical_batch
+from curation.report.tally import MISMATCHED_BELOW
 from curation.sample import IMAGE_TYPE, Task
 from curation.shingles import words
 from curation.sources.generated import Generated
+from curation.stages.rendered import KIND_OF_TASK
 from flows.report import ReportOptions, run_report
 from rendering.renderer import Renderer
 from rendering.result import Rendered
@@ -233,9 +235,9 @@ def tell_markup(kind: str, folder: Path, planted: dict[str, Any]) -> None:
     clean = report(folder, f"{kind}-clean", task, measures=("hashes,classes",))["markupmill"]
     found = report(folder, kind, task, measures=("tokens,markup,statistics,classes,hashes,render",))
     facts = found["markupmill"]
-    low = {
-        row["source_key"] for row in found["rows"] if row["render_similarity"] and float(row["render_similarity"]) < 0.1
-    }
+    limit = MISMATCHED_BELOW[KIND_OF_TASK[task]]
+    scores = {row["source_key"]: row["render_similarity"] for row in found["rows"]}
+    low = {id_ for id_, score in scores.items() if score and float(score) < limit}
     print(f"{kind}: {planted['n_rows']:,} rows")
     print(f"  shuffled pairs   {recall_and_precision(low, set(planted['shuffled']))}")
     rejected = {group["reason"]: group["n_rows"] for group in facts["rejected"]}

@@ -12,7 +12,7 @@ from curation.report.wording import percent
 
 ORDER: Final[tuple[Severity, ...]] = ("good", "note", "warn", "fail")
 
-WARN_OVER: Final = {"rejected": 0.05, "exact": 0.01, "near": 0.05, MISMATCHED: 0.002, DOUBTED: 0.05, "invalid": 0.0}
+WARN_OVER: Final = {"rejected": 0.05, "exact": 0.01, "near": 0.05, MISMATCHED: 0.005, DOUBTED: 0.05, "invalid": 0.0}
 FAIL_OVER: Final = {"rejected": 0.25, "exact": 0.10, "near": 0.25, MISMATCHED: 0.02, DOUBTED: 0.5, "invalid": 0.01}
 """Shares of all rows above which something is worth a warning, or makes a data set unfit as it is. Of duplicates:
 distilvit's marks (1 % excellent, 5 % good, 10 % the most that is fair)."""

@@ -95,34 +95,34 @@ def _read(size: tuple[int, int], pixels: bytes) -> Reading:
     return Reading(Image.frombytes("RGB", size, pixels))
 
 
-def cell_costs(shown: Sequence[Cell], matching: Matching, reading: Reading) -> list[float]:
-    """What each of `shown` (the cells of `matching` that have a text) costs.
+def cell_costs(shown: Sequence[Cell], matching: Matching, reading: Reading) -> tuple[list[float], list[Line]]:
+    """What each of `shown` (the cells of `matching` that have a text) costs, and the lines that were read for them.
 
-    Cells get the words that they are read from in the end.
+    Cells get the words that they are read from in the end; those that were read several from one line keep theirs.
     """
     costs = [_text_cost(cell.text, cell.words) for cell in shown]
+    shared: list[Line] = []
     for _ in range(MOST_LOOKS):
-        looked_at, is_better = _look_again(shown, costs, reading)
+        looked_at, is_better = _look_again(shown, costs, shared, reading)
         if not is_better and (not looked_at or int(np.argmax(costs)) in looked_at):
             break  # the worst stays as bad as it is, however good the others are
     for index, cell in enumerate(shown):
         if cell.words:
             costs[index] += SHIFT_COST * max(0.0, _shift(cell, shown) / matching.line_height_px - FREE_SHIFT)
-    return [min(MAX_CELL_COST, cost) for cost in costs]
+    own = {word.line for cell in shown for word in cell.words}.difference(reading.lines)
+    return [min(MAX_CELL_COST, cost) for cost in costs], [*own, *shared]
 
 
-def stray_words(shown: Sequence[Cell], reading: Reading) -> list[tuple[Word, float]]:
+def stray_words(shown: Sequence[Cell], read: Sequence[Line], reading: Reading) -> list[tuple[Word, float]]:
     """The words that no cell says, each with what it costs to read nothing there.
 
-    A word in a place that was read for a cell is none: it is the same ink, read otherwise.
+    A word in a line that was `read` for a cell, or in one of a cell's words, is none: it is the same ink, read
+    otherwise.
     """
     used = {word for cell in shown for word in cell.words}
-    found = set(reading.words)
     places = [
-        (word.left_px, word.line.y_px, word.right_px, word.line.y_px + word.line.height_px)
-        if word in found
-        else (word.line.x_px, word.line.y_px, word.line.x_px + word.line.width_px, word.line.y_px + word.line.height_px)
-        for word in used
+        *((word.left_px, word.line.y_px, word.right_px, word.line.y_px + word.line.height_px) for word in used),
+        *((line.x_px, line.y_px, line.x_px + line.width_px, line.y_px + line.height_px) for line in read),
     ]
     left, top, right, bottom = np.array(places).reshape(-1, 4).T
     return [
@@ -145,10 +145,12 @@ def _text_cost(text: str, words: Sequence[Word]) -> float:
     return min(cost, MAX_CELL_COST if n_letters else SIGNS_COST)
 
 
-def _look_again(shown: Sequence[Cell], costs: list[float], reading: Reading) -> tuple[set[int], bool]:
+def _look_again(
+    shown: Sequence[Cell], costs: list[float], shared: list[Line], reading: Reading
+) -> tuple[set[int], bool]:
     """Read the worst of the doubtful cells once more, where the cells around them leave room.
 
-    Returns which were looked at, and whether any is better now.
+    Returns which were looked at, and whether any is better now. `shared` gets the lines that several are read from.
     """
     doubtful = [index for index in np.argsort(costs)[::-1].tolist() if costs[index] > CERTAIN]
     looked_at = set(doubtful[:N_LOOKED_AT])
@@ -170,6 +172,7 @@ def _look_again(shown: Sequence[Cell], costs: list[float], reading: Reading) -> 
                     for index in cells:
                         costs[index] = 0.0
                     costs[cells[0]], is_better = cost, True
+                    shared += read
     return looked_at, is_better
 
 

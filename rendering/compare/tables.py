@@ -49,8 +49,8 @@ def compare_table(source: Image.Image, rendered: Rendered) -> Comparison:
     shown = [cell for cell in matching.cells if cell.text]
     if not shown:
         return Comparison(0.0 if reading.words else 1.0)
-    costs = cell_costs(shown, matching, reading)
-    strays = stray_words(shown, reading)
+    costs, read = cell_costs(shown, matching, reading)
+    strays = stray_words(shown, read, reading)
     every = [*costs, *(cost for _, cost in strays)]
     worst = max(every)
     score = float(np.exp(-(worst + MEAN_WEIGHT * sum(every) / len(shown)) / COST_SCALE))
