@@ -66,12 +66,20 @@ _TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!|<\?")
 _PAGE_TAG: Final = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)|<!(?!--)|<\?")  # what stands in a comment counts too
 _LASTS: Final = re.compile(
     r"autofocus|http-equiv|katex|-timeline|title\s*="
+    # Pictures that are asked for when a page is laid out, which may be after its load event here.
+    r"|url\s*\(|image-set|background\s*=|style\s*=\s*(?:\"[^\"]*[\\&]|'[^']*[\\&]|[^\s<>\"'=]*[\\&=])"
     r"|<meta(?![^<>]*\b(?:charset=[\"']?utf-8|name=[\"']?(?:viewport|description)))"
     r"|\brel\s*=\s*(?!\"stylesheet\"|'stylesheet'|stylesheet[\s>])",
     re.IGNORECASE,
 )
 _AT_RULE: Final = re.compile(r"(?<!\w)@(?!(?:media|supports|container|layer|(?:-webkit-)?keyframes)\b)", re.IGNORECASE)
-_LOADS: Final = re.compile(r"background\s*=|style\s*=[^<>]*?(?:url|image|\\|&|\dv[wh]|\dvm)", re.IGNORECASE)
+# Of a style, to its closing quote and no further: a search to the next tag takes quadratic time where none comes.
+_NAMES_PICTURE: Final = r"(?:url|image|\\|&|\dv[wh]|\dvm)"
+_LOADS: Final = re.compile(
+    r"background\s*=|style\s*=\s*"
+    rf"(?:\"[^\"]*?{_NAMES_PICTURE}|'[^']*?{_NAMES_PICTURE}|[^\s<>\"'=]*?(?:{_NAMES_PICTURE}|=))",
+    re.IGNORECASE,
+)
 
 _COLORS: Final = re.compile(r"color|background|fill=|stroke=|\b(?:bg|text|from|border)-", re.IGNORECASE)
 
@@ -152,7 +160,8 @@ def is_plain_page(document: str) -> bool:
     """Whether nothing in a document outlives it where another one is written in its place.
 
     Without script those are policies and addresses (`meta`, `base`), the name of a set of style sheets (a `title`),
-    what took the focus, fonts, frames, players. What is not known to be none of them is taken for one.
+    what took the focus, fonts, frames, players. What is not known to be none of them is taken for one. Pages whose
+    styles name pictures are not plain either: nothing tells when those are there.
     """
     body = _DOCTYPE.sub("", document, count=1)
     if _LASTS.search(body) or ("<style" in body.lower() and _AT_RULE.search(body)):

@@ -26,9 +26,12 @@ SIGNS_COST: Final = 3.0
 """For a cell of signs alone (`***`, a dash), which readers overlook."""
 MISSING_COST: Final = 3.0
 MISSING_LETTER_COST: Final = 5.0
-SHIFT_COST: Final = 4.0
-FREE_SHIFT: Final = 0.7
-"""Heights of a line that a cell's text may stand beside its column."""
+OVERHANG_COST: Final = 12.0
+MOST_OVERHANG_COST: Final = 12.0
+FREE_OVERHANG: Final = 0.3
+"""Heights of a line that a cell's words may reach into the next column, and what it costs beyond."""
+EDGE: Final = 0.1
+"""Share of a column's cells that may begin before it does."""
 
 CERTAIN: Final = 1.0
 """A cell that costs less is as it should be."""
@@ -98,7 +101,7 @@ def _read(size: tuple[int, int], pixels: bytes) -> Reading:
 def cell_costs(shown: Sequence[Cell], matching: Matching, reading: Reading) -> tuple[list[float], list[Line]]:
     """What each of `shown` (the cells of `matching` that have a text) costs, and the lines that were read for them.
 
-    Cells get the words that they are read from in the end; those that were read several from one line keep theirs.
+    Cells get the words that they are read from in the end; several that are read from one line together get none.
     """
     costs = [_text_cost(cell.text, cell.words) for cell in shown]
     shared: list[Line] = []
@@ -106,9 +109,8 @@ def cell_costs(shown: Sequence[Cell], matching: Matching, reading: Reading) -> t
         looked_at, is_better = _look_again(shown, costs, shared, reading)
         if not is_better and (not looked_at or int(np.argmax(costs)) in looked_at):
             break  # the worst stays as bad as it is, however good the others are
-    for index, cell in enumerate(shown):
-        if cell.words:
-            costs[index] += SHIFT_COST * max(0.0, _shift(cell, shown) / matching.line_height_px - FREE_SHIFT)
+    for index, over in enumerate(_overhangs(shown, matching.line_height_px)):
+        costs[index] += min(MOST_OVERHANG_COST, OVERHANG_COST * max(0.0, over - FREE_OVERHANG))
     own = {word.line for cell in shown for word in cell.words}.difference(reading.lines)
     return [min(MAX_CELL_COST, cost) for cost in costs], [*own, *shared]
 
@@ -170,7 +172,7 @@ def _look_again(
                     costs[cells[0]], shown[cells[0]].words, is_better = cost, words, True
                 elif cost < KNOWN * len(text):
                     for index in cells:
-                        costs[index] = 0.0
+                        costs[index], shown[index].words = 0.0, []
                     costs[cells[0]], is_better = cost, True
                     shared += read
     return looked_at, is_better
@@ -222,17 +224,20 @@ def _has_room(width: float, n_letters: int) -> bool:
     return LEAST_ROOM * n_letters <= width <= MOST_ROOM * (n_letters + 1)
 
 
-def _shift(cell: Cell, shown: Sequence[Cell]) -> float:
-    """How far (px) a cell's words stand beside those of the other cells of its columns; 0 where they overlap."""
-    others = [
-        other.extent
-        for other in shown
-        if other is not cell
-        and other.words
-        and cell.columns[0] <= other.columns[0]
-        and other.columns[1] <= cell.columns[1]
-    ]
-    if not others:
-        return 0.0
-    left, right = cell.extent
-    return max(0.0, min(left for left, _ in others) - right, left - max(right for _, right in others))
+def _overhangs(shown: Sequence[Cell], line_height_px: float) -> list[float]:
+    """How far (in heights of a line) each cell's words reach over where those of a column beside its own begin."""
+    single = [cell for cell in shown if cell.words and cell.columns[0] == cell.columns[1]]
+    columns = np.array([cell.columns[0] for cell in single])
+    left, right = np.array([cell.extent for cell in single]).reshape(-1, 2).T
+    at = sorted(set(columns.tolist()))
+    starts = {column: float(np.quantile(left[columns == column], EDGE)) for column in at}
+    ends = {column: float(np.quantile(right[columns == column], 1 - EDGE)) for column in at}
+    overhangs = []
+    for cell in shown:
+        over = 0.0
+        if cell.words:
+            first, last = cell.extent
+            over = max(last - min((x for column, x in starts.items() if column > cell.columns[1]), default=last), over)
+            over = max(max((x for column, x in ends.items() if column < cell.columns[0]), default=first) - first, over)
+        overhangs.append(over / line_height_px)
+    return overhangs

@@ -1,5 +1,7 @@
 """Which tables may share a sheet."""
 
+import time
+
 import pytest
 
 from rendering.document import is_plain_page, is_plain_table, n_tags
@@ -26,6 +28,8 @@ def test_plain_tables(markup: str) -> None:
         "<table style='background:url(x)'></table>",
         "<table style='background:u\\72l(x)'></table>",
         "<table style='background:&#117;rl(x)'></table>",
+        "<table style=a=b;background:url(x)></table>",
+        "<table style='width:50vw'></table>",
         "<table><tr><td><iframe></iframe></td></tr></table>",
         "<!-- a comment --><table></table>",
         "<table><tr><td><svg></svg></td></tr></table>",
@@ -66,6 +70,10 @@ def test_pages_that_leave_nothing_behind(page: str) -> None:
         "<style>p{color:red}</style><!-- < --><style>@import url(a.css)</style>",
         "<style>@\\69mport url(a.css)</style>",
         "<input autofocus>",
+        "<p style='background:url(a.png)'>x",
+        "<p style='background:u\\72l(a.png)'>x",
+        "<p style='background:&#117;rl(a.png)'>x",
+        "<body background=a.png>",
         *(f"<p>a<{tag}>" for tag in ("iframe", "object", "embed", "video", "audio", "script", "template", "dialog")),
         *(f"<svg><{tag}>" for tag in ("animate", "set", "use", "foreignObject")),
         "<!-- <iframe> -->",
@@ -82,3 +90,14 @@ def test_pages_that_may_leave_something_behind(page: str) -> None:
 
 def test_tags_are_counted_without_parsing() -> None:
     assert n_tags("<p><b>x</b></p><br>") == 3
+
+
+@pytest.mark.parametrize(
+    "part", ["style=", 'style="', "style='", "style=a ", "<table style=", "rel= ", "<meta ", "<", "@"]
+)
+def test_hostile_markup_is_looked_through_in_linear_time(part: str) -> None:
+    """Of 100 kB to 1.3 MB; quadratic time would be minutes."""
+    began = time.process_time()
+    is_plain_table("<table " + part * 100_000)
+    is_plain_page("<style></style><p " + part * 100_000)
+    assert time.process_time() - began < 5

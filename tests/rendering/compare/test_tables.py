@@ -88,6 +88,36 @@ def test_a_false_label_scores_low(source: Image.Image, rendered: dict[str, Rende
     assert false.regions
 
 
+HEADS = (
+    "<tr><td></td><td colspan=2>{0}</td><td></td></tr>"
+    "<tr><td></td><td>No. of patients discharged in 6 months</td><td>No. of patients discharged in 6 months</td>"
+    "<td>No. of patients discharged in 12 months</td></tr>"
+    "<tr><td>Age below 5 <sup>a</sup></td><td>44</td><td>51</td><td>650</td></tr>"
+    "<tr><td>Age 5 or above</td><td>36</td><td>40</td><td>382</td></tr>"
+)
+SPAN = "Admitted to public hospitals"
+
+
+def test_cells_of_several_lines_and_what_spans_columns(renderer: Renderer) -> None:
+    """The words of a line are the same in cells side by side; which lines are a cell's is told by where it is."""
+    spanning = "<table>" + HEADS.format(SPAN) + "</table>"
+    labels = {
+        "true": spanning,
+        "word": spanning.replace("in 12 months", "in 11 months"),
+        "span": spanning.replace("<td colspan=2>" + SPAN + "</td>", "<td>" + SPAN + "</td><td></td>"),
+    }
+    [made] = renderer.render([JOURNAL + spanning], RenderSpec(kind="page", width_px=420))
+    assert isinstance(made, Rendered), made
+    source = Image.open(io.BytesIO(made.png)).convert("RGB")
+    scores = {}
+    for name, rendered in zip(labels, renderer.render([*labels.values()], RenderSpec(kind="table")), strict=True):
+        assert isinstance(rendered, Rendered), rendered
+        scores[name] = compare_table(source, rendered).score
+    assert scores["true"] > 0.6
+    assert scores["word"] < 0.45
+    assert scores["span"] < 0.45
+
+
 def test_the_wrong_cell_is_marked(source: Image.Image, rendered: dict[str, Rendered]) -> None:
     [region] = compare_table(source, rendered["digit"]).regions
     [box] = [box for box in rendered["digit"].boxes if box.text == "47.9"]
