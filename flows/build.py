@@ -34,6 +34,7 @@ from curation.pipeline import (
     run_bundle,
 )
 from curation.release import Release, ReleaseSource, write_release
+from curation.report.gate import require_passed
 from curation.select import Keeper, MeasuredShard, Selection, SourceShards, select
 from curation.sources import parquet
 from curation.sources.damage import set_aside
@@ -41,7 +42,9 @@ from curation.sources.source import Piece
 from curation.store import Workspace
 from curation.workers import close_workers
 from flows.progress import BuildProgress, shown, shown_progress
+from flows.quality import report_on_release
 from flows.recipe import Recipe, SourceEntry
+from flows.report import PAGE
 from flows.server import die_with_parent
 from rendering.errors import BadInputError, MarkupmillError
 
@@ -159,6 +162,10 @@ def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int
     selection = select_rows(workspace_url, recipe, shards)
     release = make_release(workspace_url, recipe, selection, shards, [run.origin for run in runs])
     create_markdown_artifact(_summary(selection, release), key="build-summary", description=f"Build of {recipe.name}")
+    if recipe.gates:
+        shown_progress().finish()
+        reported = report_on_release(workspace_url, recipe.name, recipe.gates, recipe.measures)
+        require_passed(reported.facts.checks, str(reported.folder / PAGE))
     n_shards = sum(len(run.shards) for run in runs)
     return BuildResult(selection, release, n_shards, sum(run.n_made for run in runs))
 

@@ -252,9 +252,9 @@ def report(**options: Any) -> None:
     A release or workspace of ours, a folder or file of Parquet, Arrow, JSONL, CSV or pictures with metadata, or
     org/name[@revision][:config] on the Hub. What was measured once is used again.
     """
-    from flows.report import ReportOptions, run_report, tell_and_require  # noqa: PLC0415 - see the module's docstring
+    from flows.report import ReportOptions, run_as_flow, tell_and_require  # noqa: PLC0415 - see the module's docstring
 
-    tell_and_require(run_report(ReportOptions(**options)), click.echo)
+    tell_and_require(run_as_flow(ReportOptions(**options)), click.echo)
 
 
 def quality_report() -> None:

@@ -50,9 +50,14 @@ class BuildProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.finish()
+
+    def finish(self) -> None:
+        """Show what there is to show for the last time: something else is shown from here on."""
         self._bar.stop()
         if not self._is_live and self._source:
             self._print_line()
+        self._source = ""
 
     def begin_source(self, name: str, total_rows: int | None) -> None:
         """Turn to the next source; its total is all its rows or, with a limit, those it will keep; None: not known."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from curation.conversation import Prompt
 from curation.pipeline import RenderChoice
 from curation.release_data import ReleaseSpec
+from curation.report.gate import load_gate
 from curation.select import Rules
 from curation.sources.captions import Captions
 from curation.sources.generated import Generated
@@ -157,6 +158,9 @@ class RenderSettings(_Strict):
 class Recipe(_Strict):
     """A whole recipe. `where` are SQL conditions over sample and measure columns; all must hold.
 
+    `gates` are files or shipped names (see `curation.report.gate`) that the release is held against: a build whose
+    release fails one fails, with the release and its report there to be looked at.
+
     `rows`, where given, are shared out to the sources by their weights (1 each where none is set) as their limits;
     what a source does not have is not made up for by another.
     """
@@ -176,6 +180,7 @@ class Recipe(_Strict):
     seed: int = 42
     rows_per_shard: Annotated[int, Field(gt=0)] = 500
     release: ReleaseSettings = ReleaseSettings()
+    gates: tuple[str, ...] = ()
 
     def rules(self) -> Rules:
         """What the selection decides by."""
@@ -227,6 +232,8 @@ def parse_recipe(plain: Mapping[str, Any], origin: str) -> Recipe:
         recipe = Recipe.model_validate(plain)
         recipe.rules()
         recipe.render.check()
+        for gate in recipe.gates:
+            load_gate(gate)
         for entry in recipe.sources:
             entry.build()
     except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +22,10 @@ from curation.report.recording import record_checks
 from curation.report.scores import Weights
 from curation.report.subject import Asked, Subject, open_subject
 from curation.report.terminal import print_summary
+from curation.report.wording import VERDICTS
 from curation.workers import close_workers
 from flows.progress import BuildProgress
+from flows.server import prefect_api
 
 PAGE: Final = "report.html"
 DEFAULT_WORKSPACE: Final = "build/quality"
@@ -101,10 +104,11 @@ class Reported:
     """Of the gates, for who reads a log: each check and what became of it."""
 
 
-def run_report(options: ReportOptions) -> Reported:
+def run_report(options: ReportOptions, *, locked: bool = False) -> Reported:
     """Measure what is not measured, write the report's files and page, and record what the gates say.
 
-    Does not raise for a gate that is failed: `curation.report.gate.require_passed(reported.facts.checks)` does.
+    `locked` says that the caller holds the lock of the workspace. Does not raise for a gate that is failed:
+    `curation.report.gate.require_passed(reported.facts.checks)` does.
 
     Raises:
         BadInputError: the data set, a column, a gate or an option cannot be used.
@@ -118,10 +122,11 @@ def run_report(options: ReportOptions) -> Reported:
     other = open_subject(options.asked(options.compare), options.workspace) if options.compare else None
     try:
         with BuildProgress(kept="measured") as progress:
-            measured = _measured(subject, choice, progress)
+            measured = _measured(subject, choice, progress, locked=locked)
             compared = None
             if other is not None:
-                compared = gather(other, _measured(other, choice, progress), options.settings, with_examples=False)
+                measured_other = _measured(other, choice, progress, locked=False)
+                compared = gather(other, measured_other, options.settings, with_examples=False)
         with PerExampleCsv(folder) as rows:
             gathered = gather(subject, measured, options.settings, sink=rows)
         rows.write_ranked(gathered.combined)
@@ -139,6 +144,15 @@ def run_report(options: ReportOptions) -> Reported:
     lines = tuple(f"{'pass' if check.passed else check.severity}  {told(check)}" for check in checks)
     took_s = time.monotonic() - started_s
     return Reported(facts, folder, took_s, page_bytes, compared.facts if compared else None, lines)
+
+
+def run_as_flow(options: ReportOptions) -> Reported:
+    """`run_report` as a Prefect flow, which keeps the summary and the checks as its artifacts."""
+    home = None if "://" in options.workspace else Path(options.workspace).expanduser() / "prefect"
+    with prefect_api(home):  # before Prefect is imported: it comes up meanwhile
+        from flows.quality import run_named  # noqa: PLC0415 - as above
+
+        return run_named(options)
 
 
 def tell_and_require(reported: Reported, echo: Callable[[str], None]) -> None:
@@ -162,7 +176,7 @@ def create_report_artifacts(facts: ReportFacts, key: str = "quality") -> None:
 
 def summary_markdown(facts: ReportFacts) -> str:
     """The verdict, the findings and the main numbers of each task, as Markdown."""
-    lines = [f"**{facts.verdict}**: {_plain(facts.name)}, {facts.n_rows:,} of {facts.n_rows_in:,} rows", ""]
+    lines = [f"**{VERDICTS[facts.verdict]}** {_plain(facts.name)}: {facts.n_rows:,} of {facts.n_rows_in:,} rows", ""]
     lines += ["| | finding | what to do |", "|---|---|---|"]
     lines += [f"| {one.severity} | {_plain(one.what)} | {_plain(one.todo)} |" for one in facts.findings]
     for task in facts.tasks:
@@ -180,7 +194,7 @@ def check_table(checks: Sequence[Check]) -> list[dict[str, Any]]:
     return [{**asdict(check), "value": "" if check.value is None else check.value} for check in checks]
 
 
-def _measured(subject: Subject, choice: Choice, progress: BuildProgress) -> Measured:
+def _measured(subject: Subject, choice: Choice, progress: BuildProgress, *, locked: bool) -> Measured:
     progress.begin_source(subject.name, subject.n_rows)
     n_read = 0
 
@@ -189,7 +203,7 @@ def _measured(subject: Subject, choice: Choice, progress: BuildProgress) -> Meas
         n_read += rows_in
         progress.add(rows_in, rows_kept, made_now=made_now, completed_rows=n_read)
 
-    with subject.workspace.lock():
+    with nullcontext() if locked else subject.workspace.lock():
         return measure_subject(subject, choice, tell)
 
 

@@ -126,13 +126,16 @@ def run_gate(gate: Gate, facts: ReportFacts, of_split: Mapping[str, ReportFacts]
     return [made for check in gate.checks for made in _checked(check, of_split[check.split] if check.split else facts)]
 
 
-def require_passed(checks: Sequence[Check]) -> None:
-    """Raises `GateFailedError`, which names them, where checks of severity `fail` did not pass."""
+def require_passed(checks: Sequence[Check], report: str = "the report") -> None:
+    """Raises `GateFailedError`, which names them, where checks of severity `fail` did not pass.
+
+    `report` is where a person finds more.
+    """
     failed = [check for check in checks if not check.passed and check.severity == "fail"]
     if failed:
         named = "; ".join(told(check) for check in failed)
         raise GateFailedError(
-            f"{len(failed)} of {len(checks)} checks failed: {named}", "See the report for which rows, and mend them"
+            f"{len(failed)} of {len(checks)} checks failed: {named}", f"See {report} for which rows, and mend them"
         )
 
 

@@ -15,6 +15,7 @@ import pytest
 from curation.errors import TokenizerError
 from curation.tokenizers import load_processor, load_tokenizer
 from tests.curation import real_tokenizers
+from tests.hub.server import FakeHub
 
 BY_NAME = [{"name": "tool_use", "template": "NO"}, {"name": "default", "template": "THE TEMPLATE"}]
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
@@ -157,6 +158,24 @@ def refusal(name: str) -> str:
     assert "\n" not in str(caught.value)
     assert caught.value.mend
     return str(caught.value)
+
+
+def test_one_of_the_hub_is_found_again_when_the_hub_is_away(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with FakeHub().serve() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        commits = [hub.publish("org/model", files | {"model.safetensors": text}) for text in (b"older", b"newer")]
+        fetched, older = load_tokenizer("org/model"), load_tokenizer("org/model", commits[0])
+        assert (fetched.commit, older.commit) == (commits[1], commits[0])
+        assert not list((tmp_path / "hub-cache").rglob("*.safetensors"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert load_tokenizer("org/model").folder == fetched.folder
+    assert load_tokenizer("org/model", commits[0]).folder == older.folder
+    assert "cannot be fetched from the Hub" in refusal("org/other")
 
 
 class TestProcessors:
