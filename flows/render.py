@@ -52,7 +52,7 @@ class RenderOptions:
     pictures: str = "palette"
     profile: str | None = None
     seed: int = 0
-    n_pages: int = 4
+    n_pages: int = 6
     limit: int | None = None
 
     def spec(self, kind: MarkupKind) -> RenderSpec:

@@ -36,6 +36,9 @@ from rendering.tab import BrokenPageError, Form, NavigatedError
 CODE_VERSION: Final = 4
 """Raise it when the same markup gives other pixels because this package's code changed."""
 
+N_PAGES: Final = 6
+"""Pages at a time. On two cores 4 leave gaps in which none draws, and 8 are no faster (benchmarks/render_speed.py)."""
+
 SHEET_SIZE: Final = {"formula": 100, "table": 30}
 SHEET_VIEWPORT_PX: Final = 1280
 CLOSE_TIMEOUT_S: Final = 15.0
@@ -53,7 +56,7 @@ class Renderer:
     with the process, however that ends. Not to be used in a forked child.
     """
 
-    def __init__(self, n_pages: int = 4) -> None:
+    def __init__(self, n_pages: int = N_PAGES) -> None:
         if n_pages < 1:
             raise ValueError(f"n_pages is {n_pages}, and must be 1 or more")
         self._n_pages = n_pages

@@ -66,17 +66,19 @@ class Tab:
         self._n_loads = 0
         self._url = ""
         self._document: str | None = None
-        self._plain_loader = ""
-        """Who loaded the document that is shown, where nothing of that document will outlive it."""
+        self._is_plain = False
+        """Whether nothing of the document that is shown will outlive it."""
         self._markup = ""
         self._spec: RenderSpec | None = None
         self._warnings: set[str] = set()
-        self._loaded: dict[str, asyncio.Event] = {}
+        self._arrived = False
+        """Whether the document that is awaited is there: a load event before that is of the one before it."""
+        self._loaded = asyncio.Event()
         page.on("crash", lambda _: self.mark_gone())
         page.on("close", lambda _: self.mark_gone())
         page.on("dialog", lambda dialog: self._in_background(dialog.dismiss()))
         session.on("Fetch.requestPaused", lambda event: self._in_background(self._answer(event)))
-        session.on("Page.lifecycleEvent", self._note_lifecycle)
+        session.on("Page.loadEventFired", self._note_load)
         session.on("Page.frameNavigated", self._note_navigation)
 
     @classmethod
@@ -87,7 +89,6 @@ class Tab:
         tab = cls(context, page, session, scripts=form.scripts)
         await session.send("Page.enable")
         tab._main_frame = (await session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
-        await session.send("Page.setLifecycleEventsEnabled", {"enabled": True})
         await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
         await session.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
         if form.scripts:
@@ -107,7 +108,7 @@ class Tab:
     async def reshape(self, form: Form) -> None:
         """Give the page another viewport width, scale and colour scheme: cheaper than another page."""
         self.sheet = None
-        self._plain_loader = ""  # what the document before was laid out for stays with it (measured)
+        self._is_plain = False  # what the document before was laid out for stays with it (measured)
         self._viewport_px = (form.width_px, VIEWPORT_HEIGHT_PX)
         await self._session.send(
             "Emulation.setDeviceMetricsOverride",
@@ -135,23 +136,23 @@ class Tab:
         self._loaded.clear()
         self._left = False
         plain = not self._scripts and is_plain_page(document)
-        if plain and self.sheet is None and self._plain_loader:
+        if plain and self.sheet is None and self._is_plain:
             # In the place of the one before, under the same policy: half the work of going to another (benchmarks).
             # To say again that nothing is cached empties Blink's memory of pictures, as going elsewhere does.
             await asyncio.gather(
                 self._in_page("Network.setCacheDisabled", {"cacheDisabled": True}),
                 self._in_page("Page.setDocumentContent", {"frameId": self._main_frame, "html": document}),
             )
-            await self._load_event(self._plain_loader).wait()
+            await self._loaded.wait()
             return
         self.sheet = None
         self._n_loads += 1
         self._url = f"{ORIGIN}?{self._n_loads}"
-        self._document, self._plain_loader = document, ""
+        self._document, self._is_plain, self._arrived = document, False, False
         begun = await self._session.send("Page.navigate", {"url": self._url})
         if "loaderId" in begun and not self._left:
-            await self._load_event(begun["loaderId"]).wait()
-            self._plain_loader = begun["loaderId"] if plain else ""
+            await self._loaded.wait()
+            self._is_plain = plain
         if self._scripts:
             await self._settle()
 
@@ -227,23 +228,23 @@ class Tab:
         n_more = len(told) - MAX_WARNINGS
         return (*told[:MAX_WARNINGS], f"and {n_more} more") if n_more > 0 else tuple(told)
 
-    def _load_event(self, loader_id: str) -> asyncio.Event:
-        return self._loaded.setdefault(loader_id, asyncio.Event())
-
-    def _note_lifecycle(self, event: dict[str, Any]) -> None:
-        if event["name"] == "load":
-            self._load_event(event["loaderId"]).set()
-
     def _note_navigation(self, event: dict[str, Any]) -> None:
         frame = event["frame"]
-        if frame["id"] == self._main_frame and frame["url"] != self._url:
+        if frame["id"] != self._main_frame:
+            return
+        if frame["url"] == self._url:
+            self._arrived = True
+        else:
             self._note_leaving()
+
+    def _note_load(self, _: dict[str, Any]) -> None:
+        if self._arrived:
+            self._loaded.set()
 
     def _note_leaving(self) -> None:
         """The document's load event may never come now."""
         self._left = True
-        for event in self._loaded.values():
-            event.set()
+        self._loaded.set()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
