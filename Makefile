@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup-base setup demo test lint types layers tests quality-report quality-report-quick format lock clean
+.PHONY: help setup-base setup demo test lint types layers tests quality-report quality-report-quick merge-datasets generate-prompts format lock clean
 
 PYTHON ?= python3
 VENV_PACKAGE = python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
@@ -58,8 +58,17 @@ quality-report: setup ## of QUALITY_DATASET (a release, a folder, org/name); als
 	@test -n "$(QUALITY_DATASET)" || { echo "Which data set? make $@ QUALITY_DATASET=org/name" >&2; exit 2; }
 	$(REPORT) $(if $(MAX_SAMPLES),--max-samples $(MAX_SAMPLES))
 
-quality-report-quick: setup ## the same of 200 samples
-	@$(MAKE) --no-print-directory quality-report MAX_SAMPLES=$(or $(MAX_SAMPLES),200)
+quality-report-quick: setup ## the same of 100 samples
+	@$(MAKE) --no-print-directory quality-report MAX_SAMPLES=$(or $(MAX_SAMPLES),100)
+
+merge-datasets: setup ## MERGE_DATASETS (presets, folders, org/name) into MERGE_SAVE; also SAMPLE, PUSH_TO_HUB, PRIVATE=1, MERGE_ARGS
+	$(BIN)/markupmill merge $(if $(MERGE_DATASETS),--datasets $(MERGE_DATASETS)) \
+		--save-path "$(or $(MERGE_SAVE),merged_dataset)" $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(PUSH_TO_HUB),--push-to-hub "$(PUSH_TO_HUB)") $(if $(PRIVATE),--private) $(MERGE_ARGS)
+
+generate-prompts: setup ## for rare classes: of RARE_OBJECTS (the report's objects_below_50.csv) or FROM a release; also TASK, OUTPUT, SEED
+	$(BIN)/markupmill prompts $(if $(FROM),--from "$(FROM)",--rare-objects "$(or $(RARE_OBJECTS),quality_reports/objects_below_50.csv)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(SEED),--seed $(SEED))
 
 format: setup ## ruff: mend what can be mended
 	$(BIN)/ruff check --fix .

@@ -4,10 +4,11 @@
 
 Each true pair (a picture and its markup, see `render_back_<task>s.py`) is scored as it is, with another sample's
 markup, and with each corruption of its own. A corruption that changes no pixel of the render is none, and is left out
-and counted. The area under the curve (AUC) is the chance that a true pair scores higher than a false one; 95 %
-intervals are of 1,000 bootstrap samples of pairs. What was chosen on every second pair (`--half chosen`) is told of the
-others (`--half held-out`, the default). The comparison of pages was made on pairs 0 to 139: their figures are of
-`--skip 140 --n 240 --half all`. Writes `<task>.json`, `<task>.png` and every score (`<task>_scores.jsonl`).
+and counted; so is one that changes no pixel of a picture of ours, made again as it was made. The area under the curve
+(AUC) is the chance that a true pair scores higher than a false one; 95 % intervals are of 1,000 bootstrap samples of
+pairs. What was chosen on every second pair (`--half chosen`) is told of the others (`--half held-out`, the default).
+The comparison of pages was made on pairs 0 to 139: their figures are of `--skip 140 --n 240 --half all`. Writes
+`<task>.json`, `<task>.png` and, while it goes, every score (`<task>_scores.jsonl`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from rendering.result import Rendered
 from rendering.spec import MarkupKind
 
 CHUNK = 12
+N_THREADS = 2
 N_BOOTSTRAP = 1_000
 TRUE, OTHER = "true", "another sample's"
 Half = Literal["held-out", "chosen", "all"]
@@ -66,14 +68,17 @@ class Tally:
     n_compared: int = 0
 
 
-def score_pairs(kind: MarkupKind, n: int, seed: int, cache: Path | None, skip: int = 0) -> tuple[list[Scored], Tally]:
-    """Score true pairs and their corruptions."""
+def score_pairs(
+    kind: MarkupKind, n: int, seed: int, half: Half, cache: Path | None, out: Path, skip: int = 0
+) -> tuple[list[Scored], Tally]:
+    """Score true pairs of a half and their corruptions; every score is written to `out`, a line each, as it is made."""
     task = importlib.import_module(f"render_back_{kind}s")
     corruptions: dict[str, Corruption] = task.corruptions
-    pairs: Iterator[tuple[int, Pair]] = islice(enumerate(task.true_pairs(n, seed)), skip, None)
+    every: Iterator[tuple[int, Pair]] = islice(enumerate(task.true_pairs(n, seed)), skip, None)
+    pairs = ((index, pair) for index, pair in every if is_in(index, half))
     scored: list[Scored] = []
     tally = Tally()
-    with Renderer() as renderer, ThreadPoolExecutor(2) as pool:
+    with Renderer() as renderer, ThreadPoolExecutor(N_THREADS) as pool, out.open("w") as file:
         while chunk := list(islice(pairs, CHUNK)):
             tasks = []
             for at, (index, pair) in enumerate(chunk):
@@ -84,9 +89,11 @@ def score_pairs(kind: MarkupKind, n: int, seed: int, cache: Path | None, skip: i
                         changes[name] = changed
                 results = renderer.render(list(changes.values()), spec_like(pair.source, kind))
                 rendered = dict(zip(changes, results, strict=True))
-                tasks.append((index, pair, _with_effect(rendered, tally)))
+                tasks.append((index, pair, _seen(renderer, pair, changes, _with_effect(rendered, tally), tally)))
             for told in pool.map(lambda task: _score(kind, *task, cache, tally), tasks):
                 scored += told
+                file.writelines(json.dumps(asdict(one)) + "\n" for one in told)
+                file.flush()
             print(f"{len({one.pair for one in scored})} pairs", flush=True)
     return scored, tally
 
@@ -100,6 +107,23 @@ def _with_effect(rendered: dict[str, Any], tally: Tally) -> dict[str, Rendered]:
             tally.no_effect[name] += 1
         else:
             kept[name] = result
+    return kept
+
+
+def _seen(
+    renderer: Renderer, pair: Pair, changes: dict[str, str], renders: dict[str, Rendered], tally: Tally
+) -> dict[str, Rendered]:
+    """`renders` without those whose change does not show in the picture, made again as it was made."""
+    if pair.made_by is None:
+        return renders
+    first, *others = renderer.render([changes[name] for name in (TRUE, *renders)], pair.made_by)
+    kept = {}
+    for (name, rendered), other in zip(renders.items(), others, strict=True):
+        shows = isinstance(first, Rendered) and isinstance(other, Rendered) and other.png != first.png
+        if name == TRUE or shows:
+            kept[name] = rendered
+        else:
+            tally.no_effect[name] += 1
     return kept
 
 
@@ -248,12 +272,9 @@ def draw(scored: list[Scored], title: str, file: Path) -> None:
     pyplot.close(figure)
 
 
-def half_of(scored: list[Scored], half: Half) -> list[Scored]:
+def is_in(pair: int, half: Half) -> bool:
     """Every second pair is for choosing, by the hash of its number: conditions, which take turns, are in both."""
-    if half == "all":
-        return scored
-    held_out = {pair: hashlib.sha256(str(pair).encode()).digest()[0] % 2 == 1 for pair in {one.pair for one in scored}}
-    return [one for one in scored if held_out[one.pair] == (half == "held-out")]
+    return half == "all" or (hashlib.sha256(str(pair).encode()).digest()[0] % 2 == 1) == (half == "held-out")
 
 
 def main() -> None:
@@ -270,9 +291,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     start = time.perf_counter()
-    scored, tally = score_pairs(options.task, options.n, options.seed, options.cache, options.skip)
+    options.out.mkdir(parents=True, exist_ok=True)
+    scores = options.out / f"{options.task}_scores.jsonl"
+    told, tally = score_pairs(options.task, options.n, options.seed, options.half, options.cache, scores, options.skip)
     threshold = DEFAULT_THRESHOLD[options.task] if options.threshold is None else options.threshold
-    told = half_of(scored, options.half)
     result = {
         "task": options.task,
         "half": options.half,
@@ -285,9 +307,7 @@ def main() -> None:
         "cpu_s_per_comparison": round(tally.compare_s / max(1, tally.n_compared), 4),
         "wall_s": round(time.perf_counter() - start, 1),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / f"{options.task}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (options.out / f"{options.task}_scores.jsonl").write_text("".join(json.dumps(asdict(one)) + "\n" for one in scored))
     draw(told, f"render-back of {options.task}s, {options.half} pairs", options.out / f"{options.task}.png")
     print(json.dumps(result, indent=1))
 

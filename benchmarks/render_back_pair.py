@@ -17,6 +17,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from rendering.spec import RenderSpec
+
 DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 
 Corruption = Callable[[str, random.Random], str | None]
@@ -24,8 +26,12 @@ Corruption = Callable[[str, random.Random], str | None]
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture (RGB) and the markup that it truly shows; `condition` says how the picture was made."""
+    """A picture (RGB) and the markup that it truly shows; `condition` says how the picture was made.
+
+    `made_by` is how it was rendered, where that is to tell which changes can be seen in it at all.
+    """
 
     source: Image.Image
     markup: str
     condition: str
+    made_by: RenderSpec | None = None

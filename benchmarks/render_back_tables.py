@@ -66,7 +66,7 @@ def _journal(n: int, seed: int) -> Iterator[Pair]:
         if isinstance(rendered, Rendered):
             picture = decode_rgb(finish(rendered, variation).data)
             if isinstance(picture, Image.Image):
-                yield Pair(picture, text, "journal")
+                yield Pair(picture, text, "journal", variation.spec)
 
 
 def _file(name: str) -> Path:
@@ -278,25 +278,30 @@ def _swap_columns(table: Table, chooser: random.Random) -> bool:
     return True
 
 
-def _change_span(table: Table, chooser: random.Random) -> bool:
-    """A cell gives a column of its span to an empty cell, or takes in an empty neighbour on its right."""
-    narrower = [(row, cell) for row in table.rows for cell in row if cell.colspan > 1 and cell.text]
-    wider = [
+def _narrow_span(table: Table, chooser: random.Random) -> bool:
+    """A cell gives a column of its span to an empty cell on its right."""
+    places = [(row, cell) for row in table.rows for cell in row if cell.colspan > 1 and cell.text]
+    if not places:
+        return False
+    row, cell = chooser.choice(places)
+    cell.colspan -= 1
+    row.insert(row.index(cell) + 1, Cell(cell.tag, {}, "", 1, cell.rowspan))
+    return True
+
+
+def _widen_span(table: Table, chooser: random.Random) -> bool:
+    """A cell takes in an empty neighbour on its right."""
+    places = [
         (row, a, b)
         for row in table.rows
         for a, b in itertools.pairwise(row)
         if a.text and not b.text and a.rowspan == b.rowspan == 1
     ]
-    if narrower and (not wider or chooser.random() < 0.5):
-        row, cell = chooser.choice(narrower)
-        cell.colspan -= 1
-        row.insert(row.index(cell) + 1, Cell(cell.tag, {}, "", 1, cell.rowspan))
-    elif wider:
-        row, cell, empty = chooser.choice(wider)
-        cell.colspan += empty.colspan
-        row.remove(empty)
-    else:
+    if not places:
         return False
+    row, cell, empty = chooser.choice(places)
+    cell.colspan += empty.colspan
+    row.remove(empty)
     return True
 
 
@@ -308,5 +313,6 @@ corruptions: dict[str, Corruption] = {
     "cells_swapped": _edited(_swap_cells),
     "rows_swapped": _edited(_swap_rows),
     "columns_swapped": _edited(_swap_columns),
-    "span_changed": _edited(_change_span),
+    "span_narrower": _edited(_narrow_span),
+    "span_wider": _edited(_widen_span),
 }

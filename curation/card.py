@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 SIZE_CATEGORIES: Final = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
 """The Hub's own names for sizes below a million rows."""
 
-SPDX_TO_HUB: Final = {"CC-BY-4.0": "cc-by-4.0", "MIT": "mit", "Apache-2.0": "apache-2.0"}
+_SPDX_ON_HUB: Final = (
+    *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0"),
+    *("CC-BY-SA-4.0", "CC-BY-NC-4.0", "CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "CDLA-Sharing-1.0", "ODbL", "PDDL"),
+)
+SPDX_TO_HUB: Final = {name: name.lower() for name in _SPDX_ON_HUB}
 """Licence identifiers as the Hub spells them; any other becomes `other` with its name."""
 
 DESCRIPTION_OF_TASK: Final = {
@@ -40,6 +44,10 @@ class CardFacts:
     files: Mapping[str, Mapping[str, Any]]
     quality: Mapping[str, Any]
     has_preview: bool
+    sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Titles and lines of what a card says beside: how rows of several sets came together."""
+    how: str = ""
+    """What made the release, where a build did not."""
 
 
 def dataset_card(facts: CardFacts) -> str:
@@ -57,11 +65,13 @@ def _metadata(facts: CardFacts) -> dict[str, Any]:
     licenses = sorted({source.license for source in facts.sources})
     n_rows = facts.selection.rows_kept
     metadata: dict[str, Any] = {"pretty_name": facts.name}
-    if len(licenses) == 1 and licenses[0] in SPDX_TO_HUB:
-        metadata["license"] = SPDX_TO_HUB[licenses[0]]
+    on_hub = [SPDX_TO_HUB[license_] for license_ in licenses if license_ in SPDX_TO_HUB]
+    if on_hub and len(on_hub) == len(licenses):
+        metadata["license"] = on_hub[0] if len(on_hub) == 1 else on_hub
     else:
         metadata |= {"license": "other", "license_name": "several" if len(licenses) > 1 else licenses[0] or "unknown"}
-    metadata["task_categories"] = ["image-to-text"]
+    categories = {"image-text-to-text" if task == "image_chat" else "image-to-text" for task in tasks}
+    metadata["task_categories"] = sorted(categories)
     metadata["size_categories"] = [next((name for limit, name in SIZE_CATEGORIES if n_rows < limit), "n>1M")]
     metadata["tags"] = ["markupmill", *(task.replace("_", "-") for task in tasks)]
     configs = [("default", tasks)] if len(tasks) == 1 else [("default", tasks), *((task, [task]) for task in tasks)]
@@ -109,6 +119,8 @@ def _yaml_feature(name: str, feature: Mapping[str, Any]) -> dict[str, Any]:
         inner = feature["feature"]
         if "_type" not in inner:  # a list of structs: the turns of a conversation
             return {"name": name, "list": [_yaml_feature(*part) for part in inner.items()]}
+        if inner["_type"] == "Image":
+            return {"name": name, "list": "image"}
         return {"name": name, "list": inner["dtype"]}
     return {"name": name, "dtype": feature["dtype"]}
 
@@ -151,6 +163,8 @@ def _body(facts: CardFacts) -> str:
         lines += [f"| `{reason}` | {n:,} |" for reason, n in sorted(selection.rejected.items(), key=lambda r: -r[1])]
     lines += ["", "## Measures", ""]
     lines += _measure_table(facts)
+    for title, section in facts.sections:
+        lines += ["", f"## {title}", "", *section]
     lines += [
         "",
         "## How to load it",
@@ -159,14 +173,34 @@ def _body(facts: CardFacts) -> str:
         "from datasets import load_dataset",
         "",
         'dataset = load_dataset("path/to/this/folder")  # or its repository on the Hub',
-        'dataset["train"][0]["image"].show()',
+        f'dataset["{_splits_of(facts, _tasks(facts))[0]}"][0]{_picture_of(facts)}.show()',
         "```",
         "",
-        "Made with markupmill: `recipe.yaml` makes it again, `quality.json` has the measures and `manifest.json`",
-        "the SHA-256 of every file.",
+        *([facts.how] if facts.how else _MADE),
         "",
     ]
     return "\n".join(lines)
+
+
+_MADE: Final = (
+    "Made with markupmill: `recipe.yaml` makes it again, `quality.json` has the measures and `manifest.json`",
+    "the SHA-256 of every file.",
+)
+
+
+def _picture_of(facts: CardFacts) -> str:
+    """How a row's picture is asked for, whatever its column is called."""
+    for name, feature in facts.features.items():
+        if feature["_type"] == "Image":
+            return f'["{name}"]'
+        if feature["_type"] == "List" and feature["feature"].get("_type") == "Image":
+            return f'["{name}"][0]'
+    return ""
+
+
+def cell(text: object) -> str:
+    """A stranger's words in a cell of a Markdown table: they end neither the cell nor the line, and say no markup."""
+    return "".join(f"\\{char}" if char in "\\`*_[]<>|" else char for char in " ".join(str(text).split()))
 
 
 def _measure_table(facts: CardFacts) -> list[str]:

@@ -16,7 +16,7 @@ all that are linked. Names of clusters and what is kept do not hang on the order
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from curation.hashed_rows import HashedRows, gather
 from curation.near_pairs import (
+    BLOCK,
     Indices,
     Pairs,
     estimated_jaccard,
@@ -34,6 +35,7 @@ from curation.near_pairs import (
     pairs_by_picture,
     pairs_by_signature,
 )
+from curation.signature_file import SignatureFile
 
 DUPLICATES_VERSION: Final = 1
 """Raise it when the same rows give other clusters."""
@@ -77,15 +79,54 @@ RULES: Final[dict[str, NearRule]] = {
 """Tuned by `benchmarks/duplicates.py` on one half of its rows and reported on the other."""
 
 
+@dataclass(frozen=True)
+class Clusters:
+    """For each row, by its position among all: the positions of other rows, its own where there is none.
+
+    `cluster` is the row of the smallest id in its cluster, `kept` the one that is kept of it, `group` the one of the
+    smallest id on its side of a split.
+    """
+
+    cluster: Indices
+    kept: Indices
+    group: Indices
+
+
+_REMEMBERED: Final = 500_009  # pairs: 4 MB; a prime, so that codes spread
+
+
 def find_duplicates(tables: Iterable[pa.Table], mode: Mode = "near", rules: Mapping[str, NearRule] = RULES) -> pa.Table:
-    """Clusters of all rows: a table of `DUPLICATES_SCHEMA` in the order of the rows.
+    """Clusters of all rows by name: a table of `DUPLICATES_SCHEMA` in the order of the rows. See `find_clusters`."""
+    ids, found = _found(tables, mode, rules)
+    is_kept = found.kept == np.arange(len(ids))
+    return pa.table(
+        [
+            ids,
+            ids.take(pa.array(found.cluster)),
+            pa.array(is_kept),
+            ids.take(pa.array(found.kept, mask=is_kept)),
+            ids.take(pa.array(found.group)),
+        ],
+        schema=DUPLICATES_SCHEMA,
+    )
+
+
+def find_clusters(tables: Iterable[pa.Table], mode: Mode = "near", rules: Mapping[str, NearRule] = RULES) -> Clusters:
+    """Clusters of all rows.
 
     `tables` (a shard each, of one workspace or several) have `HASH_COLUMNS` and may have `CHOICE_COLUMNS`. Kept of a
     cluster is the row of the smallest `priority`; then one without `parent_id`; with the source's own picture before a
-    rendered and a synthetic one; with the most pixels; with the most tokens; of the smallest id.
+    rendered and a synthetic one; with the most pixels; with the most tokens; of the smallest id. Held are some 200
+    bytes a row, its id included; half a kilobyte more lies in a scratch file.
 
-    Raises `SchemaError` for a table without a column that it takes.
+    Raises:
+        SchemaError: a table without a column that it takes.
+        StoreError: no room for the scratch file.
     """
+    return _found(tables, mode, rules)[1]
+
+
+def _found(tables: Iterable[pa.Table], mode: Mode, rules: Mapping[str, NearRule]) -> tuple[pa.Array, Clusters]:
     ids, by_task = gather(tables)
     cluster, kept, group = (np.arange(len(ids)) for _ in range(3))
     for task in list(by_task) if mode != "none" else []:
@@ -95,50 +136,69 @@ def find_duplicates(tables: Iterable[pa.Table], mode: Mode = "near", rules: Mapp
         cluster[rows.positions] = rows.positions[duplicates.first_of(in_order)]
         group[rows.positions] = rows.positions[together.first_of(in_order)]
         kept[rows.positions] = rows.positions[duplicates.first_of(rows.best_first)]
-    is_kept = kept == np.arange(len(ids))
-    return pa.table(
-        [
-            ids,
-            ids.take(pa.array(cluster)),
-            pa.array(is_kept),
-            ids.take(pa.array(kept, mask=is_kept)),
-            ids.take(pa.array(group)),
-        ],
-        schema=DUPLICATES_SCHEMA,
-    )
+    return ids, Clusters(cluster, kept, group)
 
 
-def near_pairs(rows: HashedRows, rule: NearRule) -> Iterator[tuple[Pairs, Pairs]]:
+def near_pairs(
+    rows: HashedRows, rule: NearRule, is_known: Callable[[Pairs], NDArray[np.bool_]] | None = None
+) -> Iterator[tuple[Pairs, Pairs]]:
     """Pairs of places among `rows`: those of near pictures (none where the rule has no radius), and near duplicates.
 
-    Found by bands of signatures, or of pHashes where the rule has a radius; the same pair may come again.
+    Found by bands of signatures, or of pHashes where the rule has a radius; the same pair may come again. Pairs that
+    `is_known` knows when they come are not compared and not told to be near duplicates.
     """
     has_all = rows.has_text if rule.skeleton is None else rows.has_text & rows.has_skeleton
+    comparing = _Comparing(rows, rule, is_known)
     nothing = np.empty(0, np.int64), np.empty(0, np.int64)
     if rule.radius_bits is None:
-        places = np.flatnonzero(has_all)
-        for pairs in pairs_by_signature(rows.text if len(places) == len(rows) else rows.text[places]):
-            yield nothing, _alike(rows, rule, (places[pairs[0]], places[pairs[1]]))
+        for pairs in pairs_by_signature(rows.text, np.flatnonzero(has_all)):
+            yield nothing, comparing.alike(pairs)
         return
     places = np.flatnonzero(rows.has_phash)
-    by_words = packed(rows.text[places, :8])
+    by_words = packed(rows.text.slots(range(8))[places])
     phash = rows.phash[places]
     for left, right in pairs_by_picture(phash, rule.radius_bits, by_words):
         near = hamming(phash, left, right) <= rule.radius_bits
         pictures = places[left[near]], places[right[near]]
         both = has_all[pictures[0]] & has_all[pictures[1]]
-        yield pictures, _alike(rows, rule, (pictures[0][both], pictures[1][both]))
+        yield pictures, comparing.alike((pictures[0][both], pictures[1][both]))
 
 
-def _alike(rows: HashedRows, rule: NearRule, pairs: Pairs) -> Pairs:
-    """Those of `pairs` whose signatures agree as `rule` says."""
-    left, right = pairs
-    alike = estimated_jaccard(rows.text, left, right) >= rule.text
-    left, right = left[alike], right[alike]
-    if rule.skeleton is not None:
-        alike = estimated_jaccard(rows.skeleton, left, right) >= rule.skeleton
-        left, right = left[alike], right[alike]
-    return left, right
+class _Comparing:
+    """Compares signatures of pairs; of those that differ it remembers as many as fit into a table of fixed size."""
+
+    def __init__(self, rows: HashedRows, rule: NearRule, is_known: Callable[[Pairs], NDArray[np.bool_]] | None) -> None:
+        self._rows, self._rule, self._is_known = rows, rule, is_known
+        # Most pairs that differ come again, band after band, and their signatures lie in a file.
+        self._different = np.full(min(_REMEMBERED, 4 * len(rows) + 1), -1, np.int64)
+
+    def alike(self, pairs: Pairs) -> Pairs:
+        """Those of `pairs` whose signatures agree as the rule says, and that are not known."""
+        left, right = pairs
+        codes = left * len(self._rows) + right
+        size = len(self._different)
+        new = self._different[codes % size] != codes
+        if self._is_known is not None:
+            new &= ~self._is_known(pairs)
+        left, right, codes = left[new], right[new], codes[new]
+        alike = _estimates(self._rows.text, left, right) >= self._rule.text
+        if self._rule.skeleton is not None:
+            alike[alike] = _estimates(self._rows.skeleton, left[alike], right[alike]) >= self._rule.skeleton
+        different = codes[~alike]
+        self._different[different % size] = different
+        return left[alike], right[alike]
+
+
+def _estimates(signatures: SignatureFile, left: Indices, right: Indices) -> NDArray[np.float32]:
+    """The estimated Jaccard index of each pair; so many rows are read at once that memory does not grow with pairs."""
+    out = np.empty(len(left), np.float32)
+    for start in range(0, len(left), BLOCK):
+        part = slice(start, start + BLOCK)
+        ends = np.concatenate([left[part], right[part]])
+        rows, where = np.unique(ends, return_inverse=True)
+        n_pairs = len(ends) // 2
+        out[part] = estimated_jaccard(signatures.take(rows), where[:n_pairs], where[n_pairs:])
+    return out
 
 
 class _Components:
@@ -164,6 +224,11 @@ class _Components:
         now[ends] = ends[np.unique(merged, return_index=True)[1]][merged]
         self._labels = now[self._labels]
 
+    def are_joined(self, pairs: Pairs) -> NDArray[np.bool_]:
+        """Whether the two rows of each pair are linked."""
+        joined: NDArray[np.bool_] = self._labels[pairs[0]] == self._labels[pairs[1]]
+        return joined
+
     def first_of(self, order: Indices) -> Indices:
         """For each row the row of its component that stands first in `order`."""
         labels, first = np.unique(self._labels[order], return_index=True)
@@ -181,7 +246,7 @@ def _linked(rows: HashedRows, task: str, rule: NearRule | None) -> tuple[_Compon
     else:
         duplicates.join(_chained(rows.text_codes))
     if rule is not None:
-        for pictures, alike in near_pairs(rows, rule):
+        for pictures, alike in near_pairs(rows, rule, duplicates.are_joined):
             together.join(pictures)
             duplicates.join(alike)
     together.join((np.arange(len(rows)), duplicates.first_of(np.arange(len(rows)))))

@@ -7,9 +7,9 @@ sorting; each is paired with at most `WINDOW` of those that follow, so that work
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,26 @@ SLOTS_PER_BAND: Final = 6
 """With 256 slots, 42 bands: pairs of Jaccard index 0.6, 0.7, 0.8 share one with probability 0.87, 0.995, 0.999997;
 of 0.1 in 19,000 pairs one does."""
 
-_BLOCK: Final = 32_768  # pairs compared at once: 16 MB of signatures
+BLOCK: Final = 4_096
+"""Pairs compared at once: 2 MB of signatures."""
+
+_PAIRS_AT_ONCE: Final = 65_536
+
+
+class StoredSignatures(Protocol):
+    """Signatures that are read where they are needed (`curation.signature_file`)."""
+
+    def slots(self, columns: Sequence[int]) -> Signatures:
+        """Chosen slots of all rows, (n, len(columns))."""
+        ...
 
 
 def estimated_jaccard(signatures: Signatures, left: Indices, right: Indices) -> NDArray[np.float32]:
     """The estimate of the Jaccard index of each pair; slots of a byte agree by chance once in 256 (b-bit MinHash)."""
     chance = 1 / 256
     out = np.empty(len(left), np.float32)
-    for start in range(0, len(left), _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for start in range(0, len(left), BLOCK):
+        part = slice(start, start + BLOCK)
         share = (signatures[left[part]] == signatures[right[part]]).mean(axis=1)
         out[part] = np.maximum(0.0, (share - chance) / (1 - chance))
     return out
@@ -48,14 +59,17 @@ def hamming(hashes: PictureHashes, left: Indices, right: Indices) -> NDArray[np.
     return distances
 
 
-def pairs_by_signature(signatures: Signatures) -> Iterator[Pairs]:
-    """Pairs of rows that share a band, band by band; the same pair may come again."""
-    n_slots = signatures.shape[1]
-    for start in range(0, n_slots - SLOTS_PER_BAND + 1, SLOTS_PER_BAND):
+def pairs_by_signature(signatures: StoredSignatures, places: Indices) -> Iterator[Pairs]:
+    """Pairs of rows, of those at `places`, that share a band, band by band; the same pair may come again."""
+    for start in range(0, SIGNATURE_BYTES - SLOTS_PER_BAND + 1, SLOTS_PER_BAND):
         end = start + SLOTS_PER_BAND
         # Within a bucket by the slots that follow: those that are alike stand beside each other.
-        following = (end + np.arange(8)) % n_slots
-        yield from _neighbours(packed(signatures[:, start:end]), packed(signatures[:, following]))
+        following = [slot % SIGNATURE_BYTES for slot in range(end, end + 8)]
+        slots = signatures.slots([*range(start, end), *following])[places]
+        keys, tiebreak = packed(slots[:, :SLOTS_PER_BAND]), packed(slots[:, SLOTS_PER_BAND:])
+        del slots
+        for left, right in _neighbours(keys, tiebreak):
+            yield places[left], places[right]
 
 
 def pairs_by_picture(hashes: PictureHashes, radius: int, tiebreak: Keys) -> Iterator[Pairs]:
@@ -82,10 +96,10 @@ def _neighbours(keys: Keys, tiebreak: Keys) -> Iterator[Pairs]:
     """Pairs of rows of equal key, at most `WINDOW` places apart."""
     order = np.lexsort((tiebreak, keys))
     in_order = keys[order]
-    places = np.arange(len(order))
+    places = np.flatnonzero(in_order[1:] == in_order[:-1])
     for distance in range(1, WINDOW + 1):
         places = places[places + distance < len(order)]
         places = places[in_order[places] == in_order[places + distance]]
-        if not len(places):
-            return
-        yield order[places], order[places + distance]
+        for start in range(0, len(places), _PAIRS_AT_ONCE):
+            some = places[start : start + _PAIRS_AT_ONCE]
+            yield order[some], order[some + distance]

@@ -113,19 +113,14 @@ class ParquetFile:
         import pyarrow as pa  # noqa: PLC0415 - a third of a second that single pictures save
 
         from curation.parquet_sink import HashingSink, ParquetSink  # noqa: PLC0415 - imports pyarrow
-        from curation.release_data import DATASETS_TYPES  # noqa: PLC0415 - imports pyarrow
+        from curation.release_files import with_features  # noqa: PLC0415 - imports pyarrow
         from curation.sample import IMAGE_TYPE  # noqa: PLC0415 - imports pyarrow
 
         plain = dict.fromkeys(("text", "id", "place", "kind", "lineage"), "string")
         plain |= dict.fromkeys(("row", "width_px", "height_px"), "int32")
-        types: dict[str, tuple[pa.DataType, dict[str, Any]]] = {
-            name: (pa.type_for_alias(type_), DATASETS_TYPES[type_]) for name, type_ in plain.items()
-        }
-        types["image"] = (IMAGE_TYPE, {"_type": "Image"})
-        types["warnings"] = (pa.list_(pa.string()), {"feature": DATASETS_TYPES["string"], "_type": "List"})
-        features = {name: types[name][1] for name in COLUMNS}
-        metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-        self._schema = pa.schema([(name, types[name][0]) for name in COLUMNS], metadata=metadata)
+        types: dict[str, pa.DataType] = {name: pa.type_for_alias(type_) for name, type_ in plain.items()}
+        types |= {"image": IMAGE_TYPE, "warnings": pa.list_(pa.string())}
+        self._schema = with_features(pa.schema([(name, types[name]) for name in COLUMNS]))
         self._draft = _new_draft(self._path)
         self._sink = ParquetSink(HashingSink(self._draft), self._schema, str(self._path))
         return self

@@ -17,6 +17,7 @@ from typing import ClassVar, Final, cast
 import pyarrow as pa
 
 from curation.classes.sample_classes import classes_of
+from curation.duplicates import Mode
 from curation.errors import BadInputError
 from curation.ingest import Ingest, measure_path, samples_path
 from curation.measures.render import RenderBack
@@ -123,7 +124,9 @@ def make_plan(
         MarkupmillError: what the build would end with: a bad address, a store that does not answer, a bad clause.
     """
     later = tuple(clause for clause in rules.where if OF_PICTURES & set(re.findall(r"\w+", clause)))
-    here = replace(rules, where=tuple(clause for clause in rules.where if clause not in later))
+    # Near duplicates are looked for among all rows at once, and here those of one piece alone are at hand.
+    dedup: Mode = "none" if rules.dedup == "none" else "exact"
+    here = replace(rules, where=tuple(clause for clause in rules.where if clause not in later), dedup=dedup)
     plans = []
     with _scratch() as workspace:
         # Equal captions are duplicates only where their pictures are, too, which is not known here.
@@ -282,5 +285,7 @@ def _open_questions(plans: Sequence[SourcePlan], rules: Rules, tokens: Tokens, l
         yield f"`where` clause {clause!r} needs pictures: not applied."
     if tokens.image_tokens == "processor":
         yield "Tokens of pictures are known when they are fetched: counts are lower bounds."
-    if rules.dedup == "exact" and any(plan.task not in MARKUP_TASKS for plan in plans):
+    if rules.dedup == "near":
+        yield "Near duplicates are found among measured rows: not looked for. To meet a limit a build may read further."
+    if rules.dedup != "none" and any(plan.task not in MARKUP_TASKS for plan in plans):
         yield "Captions and conversations are duplicates where their pictures are, too: not looked for."

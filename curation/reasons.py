@@ -24,6 +24,12 @@ class Reason(StrEnum):
     CHAT_SEVERAL_IMAGES = "chat_several_images"
     CHAT_ROLES = "chat_roles"  # not question and answer in turn, a question first and an answer last
     CHAT_TURN_EMPTY = "chat_turn_empty"
+    # synthesis
+    CLASS_MISSING = "class_missing"  # a synthetic sample has not what its prompt asks for
+    REPLAYED = "replayed"  # a synthetic sample says again what a real row says
+    ANSWER_MISSING = "answer_missing"  # the model's endpoint gave none
+    ANSWER_REFUSED = "answer_refused"
+    ANSWER_CUT_OFF = "answer_cut_off"
     # canonical form
     MARKUP_EMPTY = "markup_empty"
     MARKUP_TOO_LARGE = "markup_too_large"
@@ -54,6 +60,9 @@ class Reason(StrEnum):
     # selection
     WHERE = "where"
     DUPLICATE_EXACT = "duplicate_exact"
+    DUPLICATE_NEAR = "duplicate_near"
+    CONTAMINATED = "contaminated"  # an evaluation set has it
+    OVER_QUOTA = "over_quota"  # more rows of its source, task or classes than a balanced data set takes
     OVER_LIMIT = "over_limit"
     OVER_SPLIT_COUNT = "over_split_count"
 

@@ -9,14 +9,8 @@ clock, the machine or the order in which shards were made.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from curation.card import CardFacts, dataset_card
@@ -25,8 +19,9 @@ from curation.errors import BadInputError
 from curation.keys import content_key
 from curation.quality import quality_facts
 from curation.release_data import ReleaseSpec, write_data
+from curation.release_folder import file_entries, new_folder, pretty, verifies, write_text
 from curation.select import Selection, SourceShards
-from curation.store import TEMPORARY_PREFIX, Workspace, cannot_write
+from curation.store import Workspace
 from rendering.pixels import encode_png
 
 RELEASE_VERSION: Final = 2
@@ -79,25 +74,25 @@ def write_release(
     key = release_key(selection, spec, recipe_yaml, sources)
     path = f"releases/{spec.name}"
     manifest = workspace.read_json(f"{path}/manifest.json")
-    if manifest and manifest["key"] == key and _verifies(workspace, path, manifest):
+    if manifest and manifest["key"] == key and verifies(workspace, path, manifest):
         return Release(workspace.path(path), manifest, made_now=False)
     if selection.rows_kept == 0:
         raise BadInputError(
             f"no row of {selection.rows_in} was kept ({dict(selection.rejected)})",
             "Loosen the recipe's limits, or look at the rejects in the workspace",
         )
-    with _new_folder(workspace, path) as folder:
+    with new_folder(workspace, path) as folder:
         tables = write_data(workspace, selection, shards, spec, folder)
         quality = quality_facts(workspace, selection, shards)
-        _write_text(folder / "quality.json", _pretty(quality))
-        _write_text(folder / "recipe.yaml", recipe_yaml)
+        write_text(folder / "quality.json", pretty(quality))
+        write_text(folder / "recipe.yaml", recipe_yaml)
         preview = contact_sheet(tables.preview)
         if preview is not None:
             (folder / "preview.png").write_bytes(encode_png(preview))
         facts = CardFacts(
             spec.name, tuple(sources), selection, tables.features, tables.files, quality, preview is not None
         )
-        _write_text(folder / "README.md", dataset_card(facts))
+        write_text(folder / "README.md", dataset_card(facts))
         manifest = {
             "key": key,
             "selection": selection.key,
@@ -108,58 +103,7 @@ def write_release(
             "rows_rejected": dict(selection.rejected),
             "splits": dict(selection.splits),
             "sources": [vars(source) for source in sources],
-            "files": _file_entries(folder),
+            "files": file_entries(folder, tables.entries),
         }
-        _write_text(folder / "manifest.json", _pretty(manifest))
+        write_text(folder / "manifest.json", pretty(manifest))
     return Release(workspace.path(path), manifest, made_now=True)
-
-
-@contextmanager
-def _new_folder(workspace: Workspace, path: str) -> Iterator[Path]:
-    """A local folder to fill that then takes the place of `path`, whole."""
-    if not workspace.is_local:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "release"
-            folder.mkdir()
-            yield folder
-            if workspace.fs.exists(workspace.path(path)):
-                workspace.fs.rm(workspace.path(path), recursive=True)
-            workspace.fs.put(str(folder), workspace.path(path), recursive=True)
-        return
-    final = Path(workspace.path(path))
-    staging, old = (final.with_name(f"{TEMPORARY_PREFIX}{word}-{final.name}") for word in ("new", "old"))
-    for leftover in (staging, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        staging.mkdir(parents=True)
-        yield staging
-        if final.exists():
-            final.rename(old)
-        staging.rename(final)
-    except BaseException as error:
-        shutil.rmtree(staging, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise cannot_write(path, workspace.url, error) from error
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _verifies(workspace: Workspace, path: str, manifest: Mapping[str, Any]) -> bool:
-    return all(workspace.file_sha256(f"{path}/{name}") == entry["sha256"] for name, entry in manifest["files"].items())
-
-
-def _file_entries(folder: Path) -> dict[str, dict[str, Any]]:
-    entries = {}
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        entries[file.relative_to(folder).as_posix()] = {"sha256": digest, "n_bytes": file.stat().st_size}
-    return entries
-
-
-def _pretty(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")

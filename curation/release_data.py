@@ -7,40 +7,33 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.conversation import Prompt
 from curation.errors import BadInputError
 from curation.ingest import measure_path, samples_path
-from curation.parquet_sink import ROWS_PER_ROW_GROUP, writer_options
-from curation.sample import IMAGE_TYPE, SAMPLE_SCHEMA
+from curation.layouts import Layout, laid_out
+from curation.release_files import (
+    LINEAGE_COLUMNS,
+    PREVIEW_SAMPLES,
+    SplitWriter,
+    Written,
+    chosen_for_preview,
+    features_in,
+    with_features,
+)
+from curation.sample import SAMPLE_SCHEMA
 from curation.select import MeasuredShard, Selection, SourceShards
 from curation.split import SPLITS
 from curation.store import Workspace
-
-MAX_FILE_BYTES: Final = 500_000_000
-"""Size at which a split goes on in a new file; what the Hub recommends for Parquet shards."""
-
-LINEAGE_COLUMNS: Final = ("task", "source", "source_revision", "source_key", "license", "image_origin", "lineage", "id")
-PREVIEW_SAMPLES: Final = 12
-
-DATASETS_TYPES: Final = {
-    "string": {"dtype": "string", "_type": "Value"},
-    "int32": {"dtype": "int32", "_type": "Value"},
-    "int16": {"dtype": "int16", "_type": "Value"},
-    "float": {"dtype": "float32", "_type": "Value"},
-    "bool": {"dtype": "bool", "_type": "Value"},
-}
-"""Arrow type to the feature that `datasets` stores in a file's `huggingface` metadata."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +41,14 @@ class ReleaseSpec:
     """What a release is called and which columns it has beside `image`, `text` and lineage.
 
     `carry` names sample or measure columns to take along; `rename` gives columns other names
-    (`{"text": "html"}`).
+    (`{"text": "html"}`). With a `layout` of conversations they hold what `prompt` says around the target.
     """
 
     name: str
     carry: tuple[str, ...] = ("n_tokens",)
     rename: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written: `datasets` features, rows and bytes by split and task, and the first few samples."""
-
-    features: dict[str, Any]
-    files: dict[str, dict[str, Any]]
-    preview: list[dict[str, Any]]
+    layout: Layout = "image_text"
+    prompt: Prompt = field(default_factory=Prompt)
 
 
 def write_data(
@@ -77,12 +63,13 @@ def write_data(
     schema: pa.Schema | None = None
     preview: list[dict[str, Any]] = []
     with ExitStack() as exits:
-        outputs: dict[tuple[str, str], _SplitWriter] = {}
+        outputs: dict[tuple[str, str], SplitWriter] = {}
         always = ("image", "text", *(["messages"] if "image_chat" in tasks else []), *LINEAGE_COLUMNS)
         for table in _selected_batches(workspace, shards, spec, splits, always):
-            preview += _for_preview(table, PREVIEW_SAMPLES // len(tasks), preview)
-            renamed = _renamed(table.drop_columns(["split"]), dict(spec.rename))
-            schema = schema or _with_features(renamed.schema)
+            preview += chosen_for_preview(table, PREVIEW_SAMPLES // len(tasks), preview)
+            arranged = laid_out(table.drop_columns(["split"]), spec.layout, spec.prompt)
+            renamed = _renamed(arranged, dict(spec.rename))
+            schema = schema or with_features(renamed.schema)
             renamed = renamed.cast(schema)
             for task in tasks:
                 for split in SPLITS:
@@ -96,7 +83,12 @@ def write_data(
                     outputs[task, split].write(part)
     assert schema is not None
     files = {f"{task}/{split}": writer.facts for (task, split), writer in sorted(outputs.items())}
-    return Written(json.loads(schema.metadata[b"huggingface"])["info"]["features"], files, preview)
+    entries = {
+        f"data/{task}/{name}" if len(tasks) > 1 else f"data/{name}": entry
+        for (task, _), writer in sorted(outputs.items())
+        for name, entry in writer.entries.items()
+    }
+    return Written(features_in(schema), files, preview, entries)
 
 
 def _shards_with_splits(
@@ -172,86 +164,12 @@ def _renamed(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
     return table.rename_columns([names.get(name, name) for name in table.column_names])
 
 
-def _with_features(schema: pa.Schema) -> pa.Schema:
-    features = {f.name: {"_type": "Image"} if f.type == IMAGE_TYPE else _feature(f.name, f.type) for f in schema}
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    return schema.with_metadata(metadata)
-
-
-def _feature(name: str, type_: pa.DataType) -> dict[str, Any]:
-    if pa.types.is_list(type_):
-        return {"feature": _feature(name, type_.value_type), "_type": "List"}
-    if pa.types.is_struct(type_):
-        return {field.name: _feature(name, field.type) for field in type_}
-    if str(type_) not in DATASETS_TYPES:
-        raise BadInputError(f"column {name!r} of type {type_} cannot be carried into a release", "Leave it out")
-    return DATASETS_TYPES[str(type_)]
-
-
-def _for_preview(table: pa.Table, per_task: int, so_far: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first samples of each task, each with another picture: five captions of one tell less."""
-    count = Counter(sample["task"] for sample in so_far)
-    shown = {(sample["image"] or {}).get("bytes") for sample in so_far}
-    chosen = []
-    for row, task in enumerate(table.column("task").to_pylist()):
-        if count[task] >= per_task:
-            continue
-        (sample,) = table.slice(row, 1).to_pylist()
-        picture = (sample["image"] or {}).get("bytes")
-        if picture not in shown:
-            shown.add(picture)
-            count[task] += 1
-            chosen.append(sample)
-    return chosen
-
-
-class _SplitWriter:
-    """Writes one split into numbered files of at most `MAX_FILE_BYTES`; row groups of `ROWS_PER_ROW_GROUP`."""
-
-    def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
-        self._folder, self._split, self._schema = folder, split, schema
-        self._writer: pq.ParquetWriter | None = None
-        self._pending: list[pa.Table] = []
-        self._paths: list[Path] = []
-        self.facts: dict[str, Any] = {"n_rows": 0, "n_bytes": 0, "files": []}
-
-    def write(self, table: pa.Table) -> None:
-        """Append rows; a row group is written when it is full, so that shards' sizes leave no trace."""
-        self._pending.append(table)
-        self.facts["n_rows"] += table.num_rows
-        while sum(t.num_rows for t in self._pending) >= ROWS_PER_ROW_GROUP:
-            joined = pa.concat_tables(self._pending).combine_chunks()
-            self._write_group(joined.slice(0, ROWS_PER_ROW_GROUP))
-            self._pending = [joined.slice(ROWS_PER_ROW_GROUP)]
-
-    def _write_group(self, table: pa.Table) -> None:
-        if self._writer is not None and self._paths[-1].stat().st_size >= MAX_FILE_BYTES:
-            self._close_file()
-        if self._writer is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.parquet")
-            self._writer = pq.ParquetWriter(self._paths[-1], self._schema, **writer_options(self._schema))
-        self._writer.write_table(table, row_group_size=ROWS_PER_ROW_GROUP)
-
-    def _close_file(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def finish(self) -> None:
-        """Write what is pending, and give the files the names that say how many there are."""
-        if pending := sum(table.num_rows for table in self._pending):
-            self._write_group(pa.concat_tables(self._pending).combine_chunks().slice(0, pending))
-        self._close_file()
-        for number, path in enumerate(self._paths):
-            final = path.with_name(f"{self._split}-{number:05d}-of-{len(self._paths):05d}.parquet")
-            path.rename(final)
-            self.facts["files"].append(final.name)
-            self.facts["n_bytes"] += final.stat().st_size
-
-
 @contextmanager
-def _split_writer(folder: Path, split: str, schema: pa.Schema) -> Iterator[_SplitWriter]:
-    writer = _SplitWriter(folder, split, schema)
-    yield writer
+def _split_writer(folder: Path, split: str, schema: pa.Schema) -> Iterator[SplitWriter]:
+    writer = SplitWriter(folder, split, schema)
+    try:
+        yield writer
+    except BaseException:
+        writer.abandon()
+        raise
     writer.finish()

@@ -2,7 +2,8 @@
 
 Cheap by design: it reads ids, small columns and measures, never an image, a shard at a time. Rules apply in
 this order and the first that a row fails is its reason: token limit, `where` clauses in their order, exact
-duplicates (the first in source order is kept), the source's `limit`, split counts.
+duplicates (the first in source order is kept), near duplicates (the best of each cluster is kept), the source's
+`limit`, split counts.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
+from curation.candidates import Candidates
+from curation.duplicates import Mode
 from curation.errors import BadInputError
 from curation.ingest import MeasureRef, ShardRef, manifest_of, measure_path, samples_path
 from curation.keys import content_key
 from curation.reasons import Reason
-from curation.split import SplitRule, assign_splits
+from curation.split import SplitRule, joined, split_groups
 from curation.store import Workspace
 
-SELECTION_VERSION: Final = 2
+SELECTION_VERSION: Final = 3
 
 MARKUP_TASKS: Final = frozenset({"page_to_html", "table_to_html", "formula_to_latex"})
 """Tasks whose picture follows from their text: equal texts are duplicates whatever their pictures' bytes."""
@@ -36,7 +40,7 @@ LARGE_COLUMNS: Final = frozenset(
 """Columns that are read only where a clause names them."""
 
 PARENT: Final = "parent:"
-"""Marks a group that is still to be looked up: that of the row's parent."""
+"""Marks the key of a child, which its siblings have too: the id of their parent."""
 
 NOT_FOR_WHERE: Final = frozenset({"image", "messages"})
 
@@ -51,6 +55,21 @@ SELECTION_SCHEMA: Final = pa.schema(
         ("detail", pa.string()),
     ]
 )
+
+
+_JUDGED_SCHEMA: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source_index", pa.int32()),
+        ("shard", pa.string()),
+        ("key", pa.string()),
+        ("content", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+SAME_AS: Final = "same as "
 
 
 @dataclass(frozen=True)
@@ -76,7 +95,7 @@ class Rules:
 
     max_seq_length: int | None = None
     where: tuple[str, ...] = ()
-    dedup: Literal["exact", "none"] = "exact"
+    dedup: Mode = "exact"
     splits: SplitRule = field(default_factory=SplitRule)
 
     @property
@@ -104,11 +123,15 @@ class Selection:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A row after the clauses: what later rules need to know."""
+    """A row after the clauses: what later rules need to know.
+
+    `key` decides the split; `content` is the hash of its picture, or of its text where that makes the picture.
+    """
 
     id: str
     duplicate_key: str
-    group: str
+    key: str
+    content: str | None
     reason: Reason | None
     detail: str | None
 
@@ -121,18 +144,24 @@ def selection_path(key: str) -> str:
 class Keeper:
     """Applies the rules to shards in source order; says how many rows of the present source are kept so far.
 
-    Holds about 200 bytes for each kept row (its duplicate key and id) and nothing of the others.
+    Holds about 200 bytes for each kept row (its duplicate key and id) and six of each that passed the clauses. Near
+    duplicates are looked for when a limit seems to be met, and again when what they left open is filled.
     """
 
     def __init__(self, workspace: Workspace, rules: Rules) -> None:
         self._workspace, self._rules = workspace, rules
         self._first_with: dict[str, str] = {}
         self._limit: int | None = None
+        self._source_index = -1
+        self._n_rows = 0
+        self._has_hashes = True
+        self._candidates = Candidates()
         self.n_kept = 0
 
     def begin_source(self, limit: int | None) -> None:
         """Turn to the next source; duplicates of earlier sources' rows are still known."""
         self._limit, self.n_kept = limit, 0
+        self._source_index += 1
 
     @property
     def is_full(self) -> bool:
@@ -140,19 +169,53 @@ class Keeper:
         return self._limit is not None and self.n_kept >= self._limit
 
     def add(self, measured: MeasuredShard) -> list[_Judged]:
-        """Judge a shard's rows in order: each is kept (no reason) or left out with the first rule it fails."""
-        return [self._decide(row) for row in _judge(self._workspace, measured, self._rules)]
+        """Judge a shard's rows in order: each is kept (no reason) or left out with the first rule it fails.
 
-    def _decide(self, row: _Judged) -> _Judged:
+        Near duplicates among them are told by `finish` alone. Raises `BadInputError` where they are to be left out and
+        the shard has no hashes.
+        """
+        self._look_for_hashes(measured)
+        rows = _judge(self._workspace, measured, self._rules)
+        read = partial(read_columns, self._workspace, measured, "minhash skeleton_minhash")
+        self._candidates.begin_shard(read, self._source_index, self._n_rows)
+        self._n_rows += len(rows)
+        return [self._decide(index, row) for index, row in enumerate(rows)]
+
+    def finish(self) -> tuple[Candidates, list[str | None]]:
+        """All rows that passed the clauses, near duplicates found; for every row the name that near ones share.
+
+        Where not all shards have hashes, no row shares a name with another.
+        """
+        if self._rules.dedup == "near":
+            self._candidates.settle()
+        nothing: list[str | None] = [None] * self._n_rows
+        return self._candidates, self._candidates.groups(self._n_rows) if self._has_hashes else nothing
+
+    def _look_for_hashes(self, measured: MeasuredShard) -> None:
+        if measured.shard.rows_kept == 0 or any(ref.measure == "hashes" for ref in measured.measures):
+            return
+        self._has_hashes = False
+        if self._rules.dedup == "near":
+            raise BadInputError(
+                f"`dedup: near` compares hashes, and shard {measured.shard.key[:12]} was not measured by `hashes`",
+                "Add hashes to `measures`, or take `dedup: exact`",
+            )
+
+    def _decide(self, index: int, row: _Judged) -> _Judged:
         if row.reason:
             return row
         first = self._first_with.get(row.duplicate_key)
-        if first is not None and self._rules.dedup == "exact":
-            return _left_out(row, Reason.DUPLICATE_EXACT, f"same as {first}")
+        if first is not None and self._rules.dedup != "none":
+            return _left_out(row, Reason.DUPLICATE_EXACT, f"{SAME_AS}{first}")
         if self.is_full:
+            self._candidates.add(index, is_kept=False)
             return _left_out(row, Reason.OVER_LIMIT, f"limit {self._limit}")
         self._first_with[row.duplicate_key] = row.id
+        self._candidates.add(index, is_kept=True)
         self.n_kept += 1
+        if self.n_kept == self._limit and self._rules.dedup == "near":
+            self._candidates.settle()
+            self.n_kept = self._candidates.n_kept(self._source_index)
         return row
 
 
@@ -166,14 +229,15 @@ def select(workspace: Workspace, sources: Sequence[SourceShards], rules: Rules) 
     if manifest := workspace.finished(manifest_of(path)):
         return _selection(key, manifest)
     keeper = Keeper(workspace, rules)
-    tables = [SELECTION_SCHEMA.empty_table()]
+    tables = [_JUDGED_SCHEMA.empty_table()]
     rejected: Counter[str] = Counter()
     for source_index, source in enumerate(sources):
         keeper.begin_source(source.limit)
         for measured in source.shards:
             tables.append(_decisions(source_index, measured.shard.key, keeper.add(measured)))
             rejected.update(dict(measured.shard.rejected))
-    decided = _with_splits(_with_families(pa.concat_tables(tables)), rules.splits)
+    candidates, near = keeper.finish()
+    decided = _with_splits(_without_near(pa.concat_tables(tables), candidates), near, rules.splits)
     with workspace.new_parquet(path, SELECTION_SCHEMA) as sink:
         sink.write(decided)
         entry = sink.finish()
@@ -200,7 +264,7 @@ def _selection(key: str, manifest: Mapping[str, Any]) -> Selection:
 
 
 def _left_out(row: _Judged, reason: Reason, detail: str) -> _Judged:
-    return _Judged(row.id, row.duplicate_key, row.group, reason, detail)
+    return replace(row, reason=reason, detail=detail)
 
 
 def _decisions(source_index: int, shard: str, rows: list[_Judged]) -> pa.Table:
@@ -209,43 +273,49 @@ def _decisions(source_index: int, shard: str, rows: list[_Judged]) -> pa.Table:
         "id": [row.id for row in rows],
         "source_index": [source_index] * n_rows,
         "shard": [shard] * n_rows,
-        "group": [row.group for row in rows],
-        "split": [None] * n_rows,
+        "key": [row.key for row in rows],
+        "content": [row.content for row in rows],
         "reason": [row.reason and str(row.reason) for row in rows],
         "detail": [row.detail for row in rows],
     }
-    return pa.table(columns, schema=SELECTION_SCHEMA)
+    return pa.table(columns, schema=_JUDGED_SCHEMA)
 
 
-def _with_families(decided: pa.Table) -> pa.Table:
-    """Put children into the group of their parent; children of a parent that is not here stay together."""
-    groups = decided.column("group").to_pylist()
-    parents = {group.removeprefix(PARENT) for group in groups if group.startswith(PARENT)}
-    if not parents:
-        return decided
-    group_of = {
-        id_: group for id_, group in zip(decided.column("id").to_pylist(), groups, strict=True) if id_ in parents
-    }
-    for index in range(len(groups)):
-        while groups[index].startswith(PARENT) and groups[index].removeprefix(PARENT) in group_of:
-            groups[index] = group_of[groups[index].removeprefix(PARENT)]
-    position = SELECTION_SCHEMA.get_field_index("group")
-    return decided.set_column(position, SELECTION_SCHEMA.field("group"), pa.array(groups, pa.string()))
+def _without_near(judged: pa.Table, candidates: Candidates) -> pa.Table:
+    """Near duplicates left out, each with the row that is kept; so are the rows that equal one of them."""
+    ids, reasons, details = (judged.column(name).to_pylist() for name in ("id", "reason", "detail"))
+    kept_for: dict[str, str] = {}
+    for index, id_ in enumerate(ids):
+        if reasons[index] is None and (kept := candidates.kept_for(index)) is not None:
+            kept_for[id_] = ids[kept]
+            reasons[index], details[index] = str(Reason.DUPLICATE_NEAR), f"nearly the same as {ids[kept]}"
+    for index, reason in enumerate(reasons):
+        if reason == Reason.DUPLICATE_EXACT and (name := kept_for.get(details[index].removeprefix(SAME_AS))):
+            details[index] += f", for which {name} is kept"
+    return _with_columns(judged, {"reason": reasons, "detail": details})
 
 
-def _with_splits(decided: pa.Table, rule: SplitRule) -> pa.Table:
-    reasons, details = decided.column("reason").to_pylist(), decided.column("detail").to_pylist()
-    kept = [index for index, reason in enumerate(reasons) if reason is None]
-    splits: list[str | None] = [None] * len(reasons)
-    groups = decided.column("group").to_pylist()
-    for index, split in zip(kept, assign_splits([groups[index] for index in kept], rule), strict=True):
-        splits[index] = split
-        if split is None:
+def _with_splits(judged: pa.Table, near: list[str | None], rule: SplitRule) -> pa.Table:
+    """Groups and their splits. Of rows that are left out the keys count too: see `split_groups`."""
+    keys, reasons, details = (judged.column(name).to_pylist() for name in ("key", "reason", "detail"))
+    parents = {key for key in keys if key.startswith(PARENT)}
+    groups = keys
+    if parents or any(near):
+        named = [name if (name := f"{PARENT}{id_}") in parents else None for id_ in judged.column("id").to_pylist()]
+        groups = joined(keys, named, judged.column("content").to_pylist(), near)
+    splits = split_groups(groups, keys, rule, [reason is None for reason in reasons])
+    for index, split in enumerate(splits):
+        if split is None and reasons[index] is None:
             reasons[index], details[index] = str(Reason.OVER_SPLIT_COUNT), f"{rule.total} rows were asked for"
-    for name, values in {"split": splits, "reason": reasons, "detail": details}.items():
-        position = SELECTION_SCHEMA.get_field_index(name)
-        decided = decided.set_column(position, SELECTION_SCHEMA.field(name), pa.array(values, pa.string()))
-    return decided
+    columns = {"group": groups, "split": splits, "reason": reasons, "detail": details}
+    return _with_columns(judged, columns).select(SELECTION_SCHEMA.names)
+
+
+def _with_columns(table: pa.Table, columns: Mapping[str, Sequence[str | None]]) -> pa.Table:
+    for name, values in columns.items():
+        array, position = pa.array(values, pa.string()), table.schema.get_field_index(name)
+        table = table.append_column(name, array) if position < 0 else table.set_column(position, name, array)
+    return table
 
 
 def _judge(workspace: Workspace, measured: MeasuredShard, rules: Rules) -> list[_Judged]:
@@ -263,8 +333,8 @@ def _judge(workspace: Workspace, measured: MeasuredShard, rules: Rules) -> list[
         own = text_hash if task in MARKUP_TASKS else image_hash
         duplicate_key = text_hash if task in MARKUP_TASKS else f"{text_hash}{image_hash}"
         reason, clause = failed or (None, None)
-        group = f"{PARENT}{parent}" if parent else own or id_
-        judged.append(_Judged(id_, f"{task}{duplicate_key}", group, reason, clause))
+        key = f"{PARENT}{parent}" if parent else own or id_
+        judged.append(_Judged(id_, f"{task}{duplicate_key}", key, own, reason, clause))
     return judged
 
 

@@ -45,6 +45,7 @@ from flows.progress import BuildProgress, shown, shown_progress
 from flows.quality import report_on_release
 from flows.recipe import Recipe, SourceEntry
 from flows.report import PAGE
+from flows.run_names import artifact_key
 from flows.server import die_with_parent
 from rendering.errors import BadInputError, MarkupmillError
 
@@ -153,7 +154,7 @@ def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int
                 raise BadInputError(f"source {entry.type} has no rows", "Check its address and settings")
             has_images = source.read_images(first, []) is not None
             pipeline = pipeline_of(source, tokens, recipe.measures, has_images=has_images, render=render, models=models)
-            run = _SourceRun(workspace, entry, pipeline, first, keeper)
+            run = _SourceRun(workspace, recipe.name, entry, pipeline, first, keeper)
             run.make(recipe.rows_per_shard, n_workers * BUNDLES_IN_FLIGHT_PER_WORKER, bundle_shards)
             runs.append(run)
     if failures := [*unusable_files, *(failure for run in runs for failure in run.failures)]:
@@ -161,7 +162,8 @@ def build(recipe: Recipe, workspace_url: str, n_workers: int, bundle_shards: int
     shards = [SourceShards(run.entry.type, tuple(run.shards), run.entry.limit) for run in runs]
     selection = select_rows(workspace_url, recipe, shards)
     release = make_release(workspace_url, recipe, selection, shards, [run.origin for run in runs])
-    create_markdown_artifact(_summary(selection, release), key="build-summary", description=f"Build of {recipe.name}")
+    key = artifact_key("build", recipe.name)
+    create_markdown_artifact(_summary(selection, release), key=key, description=f"Build of {recipe.name}")
     if recipe.gates:
         shown_progress().finish()
         reported = report_on_release(workspace_url, recipe.name, recipe.gates, recipe.measures)
@@ -174,8 +176,15 @@ class _SourceRun:
     """One source's bundles, submitted ahead of need and taken up in source order until its limit is met."""
 
     def __init__(
-        self, workspace: Workspace, entry: SourceEntry, pipeline: Pipeline, first: Piece, keeper: Keeper | None
+        self,
+        workspace: Workspace,
+        recipe: str,
+        entry: SourceEntry,
+        pipeline: Pipeline,
+        first: Piece,
+        keeper: Keeper | None,
     ) -> None:
+        self._recipe = recipe
         self.entry = entry
         self.shards: list[MeasuredShard] = []
         self.failures: list[MarkupmillError] = []
@@ -204,7 +213,7 @@ class _SourceRun:
             self._keeper.begin_source(self.entry.limit)
         progress = shown_progress()
         progress.begin_source(self._label, total)
-        key = f"rows-{self._label}".replace(" ", "-").replace("_", "-")
+        key = artifact_key("rows", self._recipe, self._label)
         artifact = create_progress_artifact(0.0, key=key, description=f"Rows of {self._label}")
         assert isinstance(artifact, UUID)
         waiting: deque[tuple[list[Piece], _Outcome]] = deque()

@@ -8,6 +8,13 @@ from typing import Any, Final
 
 import click
 
+from flows.debias_command import debias
+from flows.evaluate_command import evaluate
+from flows.merge_command import merge
+from flows.prompts_command import prompts
+from flows.schedule import schedule
+from flows.synthesize_command import synthesize
+
 INTERRUPTED: Final = 130
 """What a shell reports for a command that Ctrl-C ended."""
 
@@ -132,7 +139,7 @@ def plan(
 )
 @click.option("--profile", metavar="NAME", help="Vary the look by this profile, from row to row.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the variation.")
-@click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Browser pages at a time.")
+@click.option("--workers", type=click.IntRange(1, 64), default=6, show_default=True, help="Browser pages at a time.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after this many rows.")
 def render(
     source: str,
@@ -257,9 +264,46 @@ def report(**options: Any) -> None:
     tell_and_require(run_as_flow(ReportOptions(**options)), click.echo)
 
 
+@main.command()
+@click.argument("release", metavar="RELEASE|MODEL")
+@click.argument("repo_id", metavar="ORG/NAME")
+@click.option(
+    "--type", "repo_type", type=click.Choice(["dataset", "model"]), default="dataset", show_default=True, help="Of it."
+)
+@click.option("--private", is_flag=True, help="A new repository is private; one that is there must be.")
+@click.option("--tag", metavar="NAME", help="Let this name the commit, too. A tag is never moved.")
+@click.option("--branch", default="main", show_default=True, metavar="NAME", help="Made from main where there is none.")
+@click.option("--message", metavar="TEXT", help="First line of the commit's message.  [default: name and rows]")
+@click.option("--no-gate", is_flag=True, help="Push in spite of failed checks; the message and the record say so.")
+@click.option("--overwrite", is_flag=True, help="Replace and delete files of others that are in the way, too.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent and deleted; write nothing.")
+def push(**options: Any) -> None:
+    """Push a release, or a model's folder, to a repository of the Hub, in one commit; HF_TOKEN must be set.
+
+    Sends what the repository lacks, deletes what an earlier release had and this one has not, and makes no commit where
+    nothing changed. A release with failed checks is not pushed (exit 3). The same command again goes on where it broke.
+    """
+    from flows.push import PushOptions, run_push  # noqa: PLC0415 - see the module's docstring
+
+    click.echo(run_push(PushOptions(**options)))
+
+
+main.add_command(schedule)
+main.add_command(merge)
+main.add_command(prompts)
+main.add_command(debias)
+main.add_command(evaluate)
+main.add_command(synthesize)
+
+
 def quality_report() -> None:
     """`quality-report`, as distilvit's users know it: `markupmill report`."""
     main(["report", *sys.argv[1:]], prog_name="markupmill")
+
+
+def generate_prompts() -> None:
+    """`generate-prompts`, as distilvit's users know it: `markupmill prompts`."""
+    main(["prompts", *sys.argv[1:]], prog_name="markupmill")
 
 
 if __name__ == "__main__":

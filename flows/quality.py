@@ -8,13 +8,14 @@ from prefect import flow
 
 from curation.sources.files import shown
 from flows.report import Reported, ReportOptions, create_report_artifacts, run_report
+from flows.run_names import artifact_key
 
 
 @flow(name="quality report", validate_parameters=False)
 def report_quality(options: ReportOptions, *, locked: bool = False) -> Reported:
     """Report as `run_report` does, and tell it to Prefect. Does not raise for a gate that is failed."""
     reported = run_report(options, locked=locked)
-    create_report_artifacts(reported.facts)
+    create_report_artifacts(reported.facts, artifact_key("quality", reported.facts.name))
     return reported
 
 

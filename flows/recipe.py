@@ -17,6 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from curation.conversation import Prompt
+from curation.duplicates import Mode
+from curation.layouts import Layout
 from curation.pipeline import RenderChoice
 from curation.release_data import ReleaseSpec
 from curation.report.gate import load_gate
@@ -29,6 +31,7 @@ from curation.sources.llava_chat import LlavaChat
 from curation.sources.mapped_files import MappedFiles
 from curation.sources.pubtabnet import PubTabNet
 from curation.sources.source import Source
+from curation.sources.synthesized import Synthesized
 from curation.sources.synthetic_images import SyntheticImages
 from curation.sources.websight import WebSight
 from curation.split import SplitRule
@@ -39,7 +42,8 @@ from rendering.profiles import profile_named
 SOURCES: Final[dict[str, type[Any]]] = {
     source.name: source
     for source in (
-        *(WebSight, PubTabNet, Latex, Captions, LlavaChat, HtmlTables, MappedFiles, SyntheticImages, Generated),
+        *(WebSight, PubTabNet, Latex, Captions, LlavaChat, HtmlTables, MappedFiles, SyntheticImages),
+        *(Synthesized, Generated),
     )
 }
 """Source kinds by the name that recipes use."""
@@ -71,10 +75,10 @@ class SourceEntry(_Strict):
         """The source with its settings. Raises `RecipeError` for one that it does not have."""
         kind = SOURCES.get(self.type)
         if kind is None:
-            raise RecipeError(f"there is no source type {self.type!r}", _nearest(self.type, SOURCES))
+            raise RecipeError(f"there is no source type {self.type!r}", nearest(self.type, SOURCES))
         known = [field.name for field in fields(kind)]
         if unknown := [name for name in self.settings if name not in known]:
-            mend = _nearest(unknown[0], ["type", "limit", "weight", *known])
+            mend = nearest(unknown[0], ["type", "limit", "weight", *known])
             raise RecipeError(f"source {self.type} has an unknown key {unknown[0]!r}", mend)
         source: Source = TypeAdapter(kind).validate_python(self.settings)
         return source
@@ -101,10 +105,11 @@ class TokenSettings(_Strict):
 
 
 class ReleaseSettings(_Strict):
-    """Columns of the release beside `image`, `text` and lineage, and other names for columns."""
+    """Columns of the release beside `image`, `text` and lineage, other names for columns, and what rows look like."""
 
     carry: tuple[str, ...] = ("n_tokens",)
     rename: dict[str, str] = Field(default_factory=dict)
+    layout: Layout = "image_text"
 
 
 class PromptSettings(_Strict):
@@ -162,7 +167,7 @@ class Recipe(_Strict):
     release fails one fails, with the release and its report there to be looked at.
 
     `rows`, where given, are shared out to the sources by their weights (1 each where none is set) as their limits;
-    what a source does not have is not made up for by another.
+    what a source does not have is not made up for by another. `dedup: near` adds `hashes` to the measures.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -175,7 +180,7 @@ class Recipe(_Strict):
     measures: tuple[MeasureName, ...] = ("markup",)
     models: ModelSettings = ModelSettings()
     where: tuple[str, ...] = ()
-    dedup: Literal["exact", "none"] = "exact"
+    dedup: Mode = "exact"
     splits: SplitSettings = SplitSettings()
     seed: int = 42
     rows_per_shard: Annotated[int, Field(gt=0)] = 500
@@ -190,7 +195,10 @@ class Recipe(_Strict):
 
     def release_spec(self) -> ReleaseSpec:
         """What the release looks like."""
-        return ReleaseSpec(self.name, self.release.carry, tuple(sorted(self.release.rename.items())))
+        renamed = tuple(sorted(self.release.rename.items()))
+        # Prompts are part of the release only where its rows have them.
+        prompt = Prompt() if self.release.layout == "image_text" else self.build_prompt()
+        return ReleaseSpec(self.name, self.release.carry, renamed, self.release.layout, prompt)
 
     def build_prompt(self) -> Prompt:
         """The prompt settings as the conversation module takes them."""
@@ -238,6 +246,8 @@ def parse_recipe(plain: Mapping[str, Any], origin: str) -> Recipe:
             entry.build()
     except ValidationError as error:
         raise _readable(error, origin) from None
+    if recipe.dedup == "near" and "hashes" not in recipe.measures:
+        recipe = recipe.model_copy(update={"measures": (*recipe.measures, "hashes")})
     recipe = _with_limits(recipe, origin)
     if recipe.tokens.ceiling < recipe.tokens.max_seq_length:
         raise RecipeError(
@@ -352,7 +362,7 @@ def _readable(error: ValidationError, origin: str) -> RecipeError:
     first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     where = ".".join(str(part) for part in first["loc"] if part != "settings")
     if first["type"] == "extra_forbidden":
-        mend = _nearest(str(first["loc"][-1]), _keys_at(first["loc"][:-1]))
+        mend = nearest(str(first["loc"][-1]), _keys_at(first["loc"][:-1]))
         return RecipeError(f"recipe {origin} has an unknown key {where!r}", mend)
     return RecipeError(f"recipe {origin}: {where}: {first['msg']}", "See docs/recipes.md")
 
@@ -368,7 +378,8 @@ def _keys_at(parents: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(given: str, known: Iterable[str]) -> str:
+def nearest(given: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant, or all of them."""
     names = list(known)
     close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(names))}"

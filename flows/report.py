@@ -165,8 +165,11 @@ def tell_and_require(reported: Reported, echo: Callable[[str], None]) -> None:
     require_passed(reported.facts.checks)
 
 
-def create_report_artifacts(facts: ReportFacts, key: str = "quality") -> None:
-    """Put the summary into the flow run that this is called in: a Markdown artifact, and a table of the checks."""
+def create_report_artifacts(facts: ReportFacts, key: str) -> None:
+    """Put the summary into the flow run that this is called in: a Markdown artifact, and a table of the checks.
+
+    Their keys begin with `key`: Prefect shows all artifacts of a key as one history.
+    """
     from prefect.artifacts import create_markdown_artifact, create_table_artifact  # noqa: PLC0415 - heavy
 
     create_markdown_artifact(summary_markdown(facts), key=f"{key}-summary", description=f"Quality of {facts.name}")

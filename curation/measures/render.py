@@ -38,7 +38,7 @@ class RenderBack:
     """
 
     name: ClassVar[str] = "render"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     adds: ClassVar[pa.Schema] = pa.schema(
         [
             ("render_similarity", pa.float32()),
@@ -87,10 +87,11 @@ def _measure(renderer: Renderer, batch: Batch) -> Outcome:
 def _spec(picture: DecodedImage, task: str, image_origin: str | None, lineage: str | None) -> RenderSpec | None:
     """How to render a row again; None for one without markup, and for a varied render of ours."""
     kind = KIND_OF_TASK.get(task)
-    if kind is None or (image_origin == "rendered" and _is_varied(lineage)):
+    is_ours = image_origin == "rendered" or (image_origin == "synthetic" and "render" in json.loads(lineage or "{}"))
+    if kind is None or (is_ours and _is_varied(lineage)):
         return None
     # A plain render of ours is compared with itself made again: the same pixels, or something is wrong.
-    if image_origin == "rendered" or isinstance(picture, ImageFault):
+    if is_ours or isinstance(picture, ImageFault):
         return RenderSpec(kind)
     return spec_like(picture, kind)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from curation.duplicates import PICTURE_TASKS, find_duplicates
+from curation.duplicates import PICTURE_TASKS, Clusters, find_clusters
 from curation.hashed_rows import CHOICE_COLUMNS, HASH_COLUMNS
+from curation.near_pairs import Indices
 from curation.report.examples import examples_at
 from curation.report.facts import Cluster
 from curation.report.rows import Place, ReportRows
@@ -43,10 +43,11 @@ def duplicates_of(rows: ReportRows, *, with_examples: bool = True) -> Duplicates
         return None
     exact = _exact_codes(rows)
     n_exact = len(exact) - len(np.unique(exact))
-    near = find_duplicates(rows.tables([*HASH_COLUMNS, *CHOICE_COLUMNS])).select(["cluster", "kept", "duplicate_of"])
-    n_left_out: int = near.num_rows - (pc.sum(near.column("kept").cast(pa.int64())).as_py() or 0)
-    clusters = tuple(_clusters(rows, near, exact)) if with_examples else ()
-    return Duplicates(n_exact, n_left_out - n_exact, near.column("duplicate_of"), clusters)
+    found = find_clusters(rows.tables([*HASH_COLUMNS, *CHOICE_COLUMNS]))
+    is_left_out = found.kept != np.arange(len(found.kept))
+    n_near = int(is_left_out.sum()) - n_exact
+    clusters = tuple(_clusters(rows, found, exact)) if with_examples else ()
+    return Duplicates(n_exact, n_near, _ids_at(rows, found.kept, is_left_out), clusters)
 
 
 def has_hashes(rows: ReportRows) -> bool:
@@ -78,35 +79,38 @@ def _exact_codes(rows: ReportRows) -> Codes:
     return np.concatenate(parts)
 
 
-def _clusters(rows: ReportRows, near: pa.Table, exact: Codes) -> Iterator[Cluster]:
+def _ids_at(rows: ReportRows, positions: Indices, where: npt.NDArray[np.bool_]) -> pa.ChunkedArray:
+    """The ids of the rows at these positions among all that count, null but `where` that says so."""
+    wanted, codes = np.unique(positions[where], return_inverse=True)
+    ids = pa.array(_values(rows, wanted, "id"), pa.string())
+    places = np.zeros(len(positions), np.int32)
+    places[where] = codes
+    return pa.chunked_array([ids.take(pa.array(places, mask=~where))], pa.string())
+
+
+def _clusters(rows: ReportRows, found: Clusters, exact: Codes) -> Iterator[Cluster]:
     """The largest clusters, the one of them that is kept first."""
-    counted = pc.value_counts(near.column("cluster"))
-    names, sizes = counted.field("values"), counted.field("counts").to_numpy()
+    firsts, sizes = np.unique(found.cluster, return_counts=True)
     several = np.flatnonzero(sizes > 1)
-    order = several[np.lexsort((names.take(several).to_numpy(zero_copy_only=False), -sizes[several]))][:N_CLUSTERS]
-    if not len(order):
-        return
-    chosen = names.take(order)
-    positions = np.flatnonzero(pc.is_in(near.column("cluster"), chosen).to_numpy())
-    members = near.take(positions).to_pylist()
-    codes = exact[positions]
-    places = _places(rows, positions)
-    for name, size in zip(chosen.to_pylist(), sizes[order], strict=True):
-        own = [number for number, member in enumerate(members) if member["cluster"] == name]
-        own.sort(key=lambda number: not members[number]["kept"])
-        is_exact = len(np.unique(codes[own])) == 1
+    names = np.array(_values(rows, firsts[several], "id"), np.str_)
+    order = several[np.lexsort((names, -sizes[several]))][:N_CLUSTERS] if len(several) else several
+    positions = np.flatnonzero(np.isin(found.cluster, firsts[order]))
+    places = list(zip(_values(rows, positions, "shard"), _values(rows, positions, "row"), strict=True))
+    for first, size in zip(firsts[order].tolist(), sizes[order].tolist(), strict=True):
+        own = np.flatnonzero(found.cluster[positions] == first)
+        own = own[np.argsort(found.kept[positions[own]] != positions[own], kind="stable")]
+        is_exact = len(np.unique(exact[positions[own]])) == 1
         kind: Literal["exact", "near"] = "exact" if is_exact else "near"
-        shown = [places[number] for number in own[:N_MEMBERS]]
-        yield Cluster(kind, int(size), tuple(examples_at(rows, shown, {shown[0]: "This one would be kept."})))
+        shown: list[Place] = [places[number] for number in own[:N_MEMBERS]]
+        yield Cluster(kind, size, tuple(examples_at(rows, shown, {shown[0]: "This one would be kept."})))
 
 
-def _places(rows: ReportRows, positions: npt.NDArray[np.int64]) -> list[Place]:
-    """Where the rows at these positions (sorted) among all that count are."""
-    found: list[Place] = []
+def _values(rows: ReportRows, positions: Indices, name: str) -> list[Any]:
+    """A column's values in the rows at these positions (sorted) among all that count."""
+    found: list[Any] = []
     first = 0
-    for table in rows.tables(["id"]):
-        here = positions[(positions >= first) & (positions < first + table.num_rows)] - first
-        taken = table.select(["shard", "row"]).take(here)
-        found += zip(taken.column("shard").to_pylist(), taken.column("row").to_pylist(), strict=True)
+    for table in rows.tables([name]) if len(positions) else ():
+        here = positions[np.searchsorted(positions, first) : np.searchsorted(positions, first + table.num_rows)]
+        found += table.column(name).take(pa.array(here - first)).to_pylist()
         first += table.num_rows
     return found

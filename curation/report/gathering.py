@@ -1,6 +1,6 @@
 """All that a report says, from samples and their measures: in passes over columns, whatever the number of rows.
 
-Held are about 40 bytes a row, 600 more where near duplicates are looked for, a count for each class and word, and
+Held are about 40 bytes a row, some 250 more while near duplicates are looked for, a count for each class and word, and
 the pictures of the few that are shown.
 """
 

@@ -26,10 +26,10 @@ MISMATCHED, DOUBTED = "mismatched", "doubted"
 """Shares of rows whose picture is that of another text (render_similarity under `MISMATCHED_BELOW`), and of those whose
 text may be another than the picture's (under `rendering.compare.comparison.DEFAULT_THRESHOLD`)."""
 
-MISMATCHED_BELOW: Final[dict[MarkupKind, float]] = {"page": 0.02, "table": 0.05, "formula": 0.1}
+MISMATCHED_BELOW: Final[dict[MarkupKind, float]] = {"page": 0.02, "table": 0.05, "formula": 0.2}
 """Of real pairs that were mixed up the most alike have 0.010 (30 pages of WebSight), 0.003 (20 tables of PubTabNet) and
-0.032 (97 formulas of im2markup; 0.045 of 75 generated ones). Of those that belong together 2 of 60 pages lie below (one
-was laid out with other placeholders than its picture), no table of 20 (0.299 the least) and no formula of 59 (0.423).
+0.167 (320 formulas of im2markup). Of those that belong together 2 of 60 pages lay below when this was set (both are
+mended since), no table of 20 (0.299 the least) and 1 of 320 formulas (the next has 0.320).
 """
 
 READ: Final = (

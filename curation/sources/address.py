@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, cast
@@ -26,6 +28,7 @@ _HUB_ADDRESS: Final = re.compile(
     r"(?:@(?P<revision>refs/(?:convert|pr)/[^/:]+|[^/:]+))?(?::(?P<config>[^/:]+))?(?P<folder>/.*)?"
 )
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_resolved: ContextVar[dict[tuple[str, str], str]] = ContextVar("commits")
 _READ_BY_RANGES: Final = {"hf", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "http", "https"}
 
 
@@ -70,9 +73,23 @@ def pinned(address: str) -> str:
         return address
     from curation.sources.hub_dataset import commit_of  # noqa: PLC0415  # its client takes 0.7 s to import
 
-    commit = commit_of(hub["repo"], unquote(hub["revision"] or "main"))
+    moving, commits = (hub["repo"], unquote(hub["revision"] or "main")), _resolved.get({})
+    commit = commits[moving] = commits.get(moving) or commit_of(*moving)
     config = f":{hub['config']}" if hub["config"] else ""
     return f"{hub['url'] or ''}{hub['repo']}@{commit}{config}{hub['folder'] or ''}"
+
+
+@contextmanager
+def resolved_once() -> Iterator[None]:
+    """For the block, `pinned` asks the Hub once about each branch: whoever asks again gets the same commit.
+
+    Within another such block it goes on with what that one knows.
+    """
+    token = _resolved.set(_resolved.get({}))
+    try:
+        yield
+    finally:
+        _resolved.reset(token)
 
 
 def open_file(path: str, size_bytes: int | None = None) -> BinaryIO:

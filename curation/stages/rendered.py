@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.browser import shared_renderer
 from curation.keys import canonical_json
@@ -80,6 +81,8 @@ class RenderTarget:
             known = json.loads(columns["lineage"][row] or "{}")
             columns["lineage"][row] = canonical_json({**known, "render": lineage_of(profile, self.seed, variation)})
         made = image_columns("rendered", files, sizes)
+        if "image_origin" in batch.table.column_names:  # the source may say that its texts are synthetic
+            made["image_origin"] = pc.coalesce(batch.table.column("image_origin"), "rendered").combine_chunks()
         made["image"] = pa.array([{"bytes": data, "path": None} if data else None for data in files], IMAGE_TYPE)
         made["lineage"] = pa.array(columns["lineage"], pa.string())
         made["warnings"] = pa.array(columns["warnings"], pa.list_(pa.string()))

@@ -17,7 +17,7 @@ NARROWEST_PX: Final = 320
 WIDEST_PX: Final = 2_560
 """Windows that pages are made for; a picture that is narrower or wider was scaled, or is no page."""
 
-DEFAULT_THRESHOLD: Final[dict[MarkupKind, float]] = {"page": 0.5, "table": 0.4, "formula": 0.5}
+DEFAULT_THRESHOLD: Final[dict[MarkupKind, float]] = {"page": 0.5, "table": 0.4, "formula": 0.65}
 """Scores under it are taken for false labels; chosen with `benchmarks/render_back.py`."""
 
 

@@ -21,17 +21,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from rendering.compare.comparison import Comparison, Region
+from rendering.compare.formula_ink import UNIT_PX, Floats, Ink, at_one_scale, cropped_ink, letter_height_px
 from rendering.result import Rendered
-
-UNIT_PX: Final = 30
-"""Both pictures are scaled so that a letter of middle height has so many pixels; all lengths below are in it."""
-
-WIDTH_RATIO: Final = 0.98
-"""KaTeX's formulas are a little wider than LaTeX's of the same font size. At scale 2 they are 19 % wider (5 % to 95 %:
-16 to 22 %) than im2markup's of 200 dpi; all but some 2 % is the scale, if those are of 12 pt, as is assumed."""
-
-INK_LEVEL: Final = 0.28
-"""Of the render's darkest ink: low, so that hairlines (a minus sign, a serif) hold together."""
 
 SEARCH_X: Final = 0.6
 SEARCH_Y: Final = 0.8
@@ -39,9 +30,6 @@ SEARCH_Y: Final = 0.8
 
 RING: Final = 0.2
 """Width of the paper around a piece that has to be empty too, in units."""
-
-MAX_PIECE: Final = 1.6
-"""Larger pieces (roots, brackets, fraction bars) are cut to about this size, in units."""
 
 STRETCHES: Final = ((1.0, 1.0), (0.86, 0.86), (1.16, 1.16), (1.0, 0.86), (1.0, 1.16), (0.8, 0.72), (1.25, 1.38))
 """Width and height of large pieces: KaTeX's roots, sums and brackets come in other sizes than LaTeX's."""
@@ -52,40 +40,32 @@ STRETCH_COST: Final = 0.03
 MISSING_INK_COST: Final = 4.0
 """Of a squared unit of ink that the other picture lacks, a pixel of tolerance around it."""
 
+MOST_WEAR: Final = 0.2
+"""Of a score: in all but 1 of 100 true pairs (im2markup's, also worn) half of the pieces lack less."""
+
+LARGE_INK: Final = 0.35
+"""Squared units: of pieces with more (sums, brackets, wide letters) a share counts, as of one that has so much."""
+
 NEIGHBOUR_PX: Final = 3
 
 MATCHED: Final = 0.6
 """A piece that scores so much is taken for the same symbol (regions and F1)."""
 
-Floats = npt.NDArray[Any]
-"""Ink in [0, 1], float32; OpenCV's stubs know no more than that it is an array."""
-Labels = npt.NDArray[Any]
 Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """A connected piece of ink, or a part of a large one: its rectangle in working pixels and its label."""
+class _Looks:
+    """What looking for the pieces of one picture in another one told, by piece, and what was drawn there.
 
-    x: int
-    y: int
-    width: int
-    height: int
-    label: int
-    is_part: bool
+    `correlations` less what their ways cost, in [0, 1]; `missing`: ink that one of the two lacks there (squared units);
+    `alone`: share of a piece's ink that no other piece was found on; `drawn`: the pieces where they were found.
+    """
 
-    @property
-    def center(self) -> tuple[float, float]:
-        return self.x + self.width / 2, self.y + self.height / 2
-
-
-@dataclass(frozen=True)
-class _Ink:
-    """One picture at working scale: ink in [0, 1] (0.5 at a stroke's edge), its pieces, and the label of each pixel."""
-
-    ink: Floats
-    pieces: tuple[_Piece, ...]
-    labels: Labels
+    correlations: Scores
+    missing: Scores
+    alone: Scores
+    drawn: Floats
 
 
 def compare_formula(source: Image.Image, rendered: Rendered) -> Comparison:
@@ -96,23 +76,24 @@ def compare_formula(source: Image.Image, rendered: Rendered) -> Comparison:
     Regions, of kind `symbol`: pieces of the render that the source lacks, and places where the source has others.
     """
     with Image.open(BytesIO(rendered.png)) as again:
-        ours, (left_px, top_px) = _cropped_ink(again)
-    theirs, _ = _cropped_ink(source)
+        ours, (left_px, top_px) = cropped_ink(again)
+    theirs, _ = cropped_ink(source)
     if ours is None or theirs is None:
         return Comparison(0.0, {"ncc": 0.0, "f1": 0.0, "worst": 0.0})
-    zoom = UNIT_PX / _letter_height_px(ours)
-    a, b = _at_one_scale(ours, theirs, zoom)
+    zoom = UNIT_PX / letter_height_px(ours)
+    a, b = at_one_scale(ours, theirs, zoom)
     to_b, to_a = _expected_places(a, b)
-    ncc_a, missing_a, drawn_on_b = _look_for(a, b, to_b)
-    ncc_b, missing_b, drawn_on_a = _look_for(b, a, to_a)
-    scores_a = ncc_a * _explained(a, drawn_on_a) - MISSING_INK_COST * missing_a
-    scores_b = ncc_b * _explained(b, drawn_on_b) - MISSING_INK_COST * missing_b
+    in_b, in_a = _look_for(a, b, to_b), _look_for(b, a, to_a)
+    scores_a, scores_b = _scores(a, in_b, in_a), _scores(b, in_a, in_b)
+    # What most pieces lack is the picture's size and wear, and no fault of one of them.
+    wear = min(MOST_WEAR, 1.0 - float(np.median(np.concatenate([scores_a, scores_b]))))
+    scores_a, scores_b = scores_a + wear, scores_b + wear
     scores = np.concatenate([scores_a, scores_b])
     # A piece's score goes below 0 where much ink is missing; halved, the worst still tells such apart.
     worst = float(np.clip((1.0 + scores.min()) / 2, 0.0, 1.0))
     mean = float(np.clip(scores, 0.0, 1.0).mean())
     parts = {
-        "ncc": float(np.concatenate([ncc_a, ncc_b]).mean()),
+        "ncc": float(np.concatenate([in_b.correlations, in_a.correlations]).mean()),
         "f1": float((scores >= MATCHED).mean()),
         "worst": worst,
     }
@@ -128,110 +109,7 @@ def compare_formula(source: Image.Image, rendered: Rendered) -> Comparison:
     return Comparison(mean * worst, parts, tuple(regions))
 
 
-def _cropped_ink(image: Image.Image) -> tuple[Floats | None, tuple[int, int]]:
-    """How far each pixel is from the paper, 1 for a full stroke, cropped; and where the crop begins (px)."""
-    import cv2
-
-    grey = np.asarray(image.convert("L"))
-    counts = np.bincount(grey.ravel(), minlength=256)
-    paper = int(np.argmax(np.convolve(counts, np.ones(5), "same")))
-    ink: Any = np.abs(grey.astype(np.float32) - paper)
-    darkest = float(ink.max())
-    if darkest < 16:  # of 255: nothing but the paper's own unevenness
-        return None, (0, 0)
-    ink = np.clip(ink / np.quantile(ink[ink > 0.35 * darkest], 0.8), 0.0, 1.0)
-    seen = cv2.GaussianBlur(ink, (0, 0), 0.6) > 0.4
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    if not rows.size:
-        return None, (0, 0)
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], (int(columns[0]), int(rows[0]))
-
-
-def _letter_height_px(ink: Floats) -> float:
-    """Median height of connected pieces that are not flat (bars, minus signs)."""
-    import cv2
-
-    _, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0.4).astype(np.uint8), connectivity=8)
-    heights = [height for _, _, width, height, area in stats[1:] if area >= 4 and width < 2 * height]
-    return max(3.0, float(np.median(heights))) if heights else max(3.0, float(ink.shape[0]))
-
-
-def _at_one_scale(ours: Floats, theirs: Floats, zoom: float) -> tuple[_Ink, _Ink]:
-    """Both at working scale, by their widths, with strokes of one weight."""
-    import cv2
-
-    a = _zoomed(ours, zoom)
-    b = _zoomed(theirs, a.shape[1] / theirs.shape[1] * WIDTH_RATIO)
-    a_soft, b_soft = (cv2.GaussianBlur(ink, (0, 0), 0.7) for ink in (a, b))
-    # The level that gives both the same amount of ink makes fine strokes as heavy as bold ones.
-    amount = float((a_soft > INK_LEVEL).sum()) / b_soft.size
-    b_level = float(np.clip(np.quantile(b_soft, max(0.0, 1.0 - amount)), 0.1, 0.6))
-    return _with_pieces(np.clip(0.5 + 3 * (a_soft - INK_LEVEL), 0.0, 1.0)), _with_pieces(
-        np.clip(0.5 + 3 * (b_soft - b_level), 0.0, 1.0)
-    )
-
-
-def _zoomed(ink: Floats, zoom: float) -> Any:
-    import cv2
-
-    size = (max(1, round(ink.shape[1] * zoom)), max(1, round(ink.shape[0] * zoom)))
-    how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    return np.clip(cv2.resize(ink, size, interpolation=how), 0.0, 1.0)
-
-
-def _with_pieces(ink: Any) -> _Ink:
-    import cv2
-
-    closed = cv2.morphologyEx((ink > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    _, found, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-    labels: Any = found
-    _join_stacked(labels, stats)
-    smallest = (0.15 * UNIT_PX) ** 2
-    pieces = []
-    for label in range(1, len(stats)):
-        x, y, width, height, area = map(int, stats[label])
-        if area < smallest:
-            continue
-        n_x, n_y = (_n_parts(side) for side in (width, height))
-        for i in range(n_x):
-            for j in range(n_y):
-                x0, x1 = x + width * i // n_x, x + width * (i + 1) // n_x
-                y0, y1 = y + height * j // n_y, y + height * (j + 1) // n_y
-                own = labels[y0:y1, x0:x1] == label
-                if own.sum() >= smallest:
-                    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-                    at = (x0 + int(columns[0]), y0 + int(rows[0]))
-                    pieces.append(_Piece(*at, int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1, label, n_x * n_y > 1))
-    return _Ink(ink, tuple(pieces), labels)
-
-
-def _n_parts(side: int) -> int:
-    return max(1, round(side / (MAX_PIECE * UNIT_PX))) if side > 2.2 * UNIT_PX else 1
-
-
-def _join_stacked(labels: Any, stats: Any) -> None:
-    """Give `=`, `≡`, `≈` and dotted letters one label, in place: a bar alone would be found in the other's place."""
-    u = UNIT_PX
-    for a in range(1, len(stats)):
-        if stats[a, 3] >= 0.5 * u or stats[a, 2] >= 2.5 * u:
-            continue
-        for b in range(1, len(stats)):
-            if a == b or not stats[a, 4] or not stats[b, 4] or stats[b, 2] > 2.5 * u or stats[b, 3] > 2 * u:
-                continue
-            left, top = np.minimum(stats[a, :2], stats[b, :2])
-            right, bottom = np.maximum(stats[a, :2] + stats[a, 2:4], stats[b, :2] + stats[b, 2:4])
-            overlap = stats[a, 2] + stats[b, 2] - (right - left)
-            gap = bottom - top - stats[a, 3] - stats[b, 3]
-            is_dot = stats[a, 2] < 0.5 * u and stats[a, 1] < stats[b, 1]
-            is_bar = stats[b, 3] < 0.5 * u and overlap >= 0.7 * stats[b, 2]
-            if overlap >= 0.7 * stats[a, 2] and gap < 0.45 * u and (is_dot or is_bar):
-                part = labels[top:bottom, left:right]
-                part[part == a] = b
-                stats[b] = (left, top, right - left, bottom - top, stats[a, 4] + stats[b, 4])
-                stats[a, 4] = 0
-
-
-def _expected_places(a: _Ink, b: _Ink) -> tuple[Scores, Scores]:
+def _expected_places(a: Ink, b: Ink) -> tuple[Scores, Scores]:
     """How far (x, y) each piece of `a` has to move to be where it should be in `b`, and each of `b` in `a`."""
     import cv2
 
@@ -304,12 +182,17 @@ def _drift(a: Floats, b: Floats) -> tuple[Scores, Scores, Scores]:
     return x_at, shift_x, shift_y
 
 
-def _look_for(a: _Ink, b: _Ink, shifts: Scores) -> tuple[Scores, Scores, Floats]:
-    """Look for each piece of `a` in `b`, around its place after `shifts`.
+def _scores(picture: Ink, looks: _Looks, back: _Looks) -> Scores:
+    """How surely each piece of `picture` was found (1: surely), by looking for it and for the other's pieces here."""
+    explained = np.maximum(_explained(picture, back.drawn), looks.alone)
+    amounts = np.array([piece.ink_px for piece in picture.pieces]) / UNIT_PX**2
+    missing = looks.missing * np.minimum(1.0, LARGE_INK / np.maximum(amounts, 1e-6))
+    scores: Scores = looks.correlations * explained - MISSING_INK_COST * missing
+    return scores
 
-    Returns its correlation less what its way costs (in [0, 1]), the ink that one of the two lacks there (squared
-    units), and a picture of `b`'s size with the pieces drawn where they were found.
-    """
+
+def _look_for(a: Ink, b: Ink, shifts: Scores) -> _Looks:
+    """Look for each piece of `a` in `b`, around its place after `shifts`."""
     import cv2
 
     ring, reach_x, reach_y = round(RING * UNIT_PX), int(SEARCH_X * UNIT_PX), int(SEARCH_Y * UNIT_PX)
@@ -317,7 +200,8 @@ def _look_for(a: _Ink, b: _Ink, shifts: Scores) -> tuple[Scores, Scores, Floats]
     inks = cv2.copyMakeBorder(a.ink, ring, ring, ring, ring, cv2.BORDER_CONSTANT, value=0)
     labels: Any = cv2.copyMakeBorder(a.labels, ring, ring, ring, ring, cv2.BORDER_CONSTANT, value=0)
     target = cv2.copyMakeBorder(b.ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
-    drawn = np.zeros_like(target)
+    drawn, n_found = np.zeros_like(target), np.zeros(target.shape, dtype=np.int16)
+    strokes = []
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * ring + 1, 2 * ring + 1))
     way = _way_cost(reach_x, reach_y)
     correlations, missing = np.zeros(len(a.pieces)), np.zeros(len(a.pieces))
@@ -352,9 +236,14 @@ def _look_for(a: _Ink, b: _Ink, shifts: Scores) -> tuple[Scores, Scores, Floats]
         too_few = ours & near & ~_grown(theirs, 1)
         missing[index] = max(int(too_many.sum()), int(too_few.sum())) / UNIT_PX**2
         correlations[index] = max(0.0, best)
+        strokes.append((place, ours & near))
         if best > 0.3:
             np.maximum(drawn[place], template * near, out=drawn[place])
-    return correlations, missing, drawn[margin:-margin, margin:-margin]
+            n_found[place] += ours & near
+    alone = np.array(
+        [float((n_found[place][stroke] <= 1).mean()) if stroke.any() else 0.0 for place, stroke in strokes]
+    )
+    return _Looks(correlations, missing, alone, drawn[margin:-margin, margin:-margin])
 
 
 def _way_cost(reach_x: int, reach_y: int) -> Scores:
@@ -387,7 +276,7 @@ def _grown(ink: npt.NDArray[np.bool_], by_px: int) -> npt.NDArray[np.bool_]:
     return cv2.dilate(ink.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
-def _explained(picture: _Ink, drawn: Floats) -> Scores:
+def _explained(picture: Ink, drawn: Floats) -> Scores:
     """Share of each piece's ink on which a piece of the other picture was found: a symbol too many has none."""
     import cv2
 

@@ -88,6 +88,8 @@ class Warp:
     scale_x: float
     render_y: Floats
     source_y: Floats
+    moved: bool
+    """Whether things may be elsewhere than the pictures' scale says: texts are, or there is none to tell."""
 
     @classmethod
     def between(cls, found: Sequence[Found], size: tuple[int, int], source_size: tuple[int, int]) -> Self:
@@ -102,20 +104,15 @@ class Warp:
         pairs = sorted({(end(here), end(there)) for here, there in middles for end in (min, max)})
         inside = [pair for pair in pairs if 0 < pair[0] < size[1] and 0 < pair[1] < source_size[1]]
         scale = source_size[1] / size[1]
-        moved = any(abs(here * scale - there) > STILL_PX for here, there in inside)
+        moved = not inside or any(abs(here * scale - there) > STILL_PX for here, there in inside)
         inner = _rising(inside) if moved else []
         render_y, source_y = np.array([(0.0, 0.0), *inner, (float(size[1]), float(source_size[1]))]).T
-        return cls(source_size[0] / size[0], render_y, source_y)
+        return cls(source_size[0] / size[0], render_y, source_y, moved)
 
     @property
     def inverse(self) -> Warp:
         """From the source's pixels to the render's."""
-        return Warp(1 / self.scale_x, self.source_y, self.render_y)
-
-    @property
-    def moved(self) -> bool:
-        """Whether things are not simply where they are, to the pictures' scale."""
-        return len(self.render_y) > 2
+        return Warp(1 / self.scale_x, self.source_y, self.render_y, self.moved)
 
     def to_source(self, box: Rectangle) -> Area:
         """Where a box of the render is in the source."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Final
 
@@ -56,10 +56,13 @@ WEIGHTS: Final = {
 pairs 0 to 139 of `benchmarks/render_back.py`), rounded, and scaled so that the threshold is a half; that of `area` was
 chosen later, on the same pairs. Block match and colour got none: what they see, `words` and `ink` see better."""
 
+FIELDS: Final = ("input", "textarea")
+
 MASK_COLOR: Final = (128, 128, 128)
 MASK_MARGIN_PX: Final = 2
 LEAST_CONTRAST: Final = 24
 """Text whose box has less between its lowest and highest channel value does not show."""
+MOSTLY: Final = 0.5
 FLAT_GROUND: Final = 0.35
 """Text with less of one colour behind it stands on a gradient or a picture: its colours are not compared."""
 MIDDLE: Final = 0.6
@@ -88,7 +91,7 @@ def compare_page(source: Image.Image, rendered: Rendered, lines: Sequence[TextLi
         again = opened.convert("RGB")
     here, there = np.asarray(again), np.asarray(source)
     pictures = [box for box in rendered.boxes if not box.text]
-    texts = [box for box in rendered.boxes if box.text and _shows(here, box)]
+    texts = [box for box in rendered.boxes if box.text and _shows(here, box, pictures)]
     lettering = match_text(paragraphs_of(texts), lines, again.size, source.size)
     warp = Warp.between(lettering.found, again.size, source.size)
     outside = _outside_pictures(texts, pictures, lines, lettering, warp)
@@ -97,7 +100,7 @@ def compare_page(source: Image.Image, rendered: Rendered, lines: Sequence[TextLi
         warp = Warp.between(lettering.found, again.size, source.size)
     covered, covered_there = [Area.of(box) for box in pictures], [warp.to_source(box) for box in pictures]
     ties = [
-        _tie(here, there, box, line, over_picture=any(area.holds_middle_of(box) for area in covered))
+        _tie(here, there, box, line, warp, over_picture=any(area.holds_middle_of(box) for area in covered))
         for some in lettering.found
         for box, line in some.ties
     ]
@@ -164,11 +167,19 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else 1.0
 
 
-def _shows(render: Pixels, box: Box) -> bool:
+def _shows(render: Pixels, box: Box, pictures: Sequence[Box]) -> bool:
+    """Whether anything stands in a text's box; where most of it is beside pictures, beside them: the edge of a picture
+    that hides a text is no text.
+    """
     pixels = _crop(render, box)
-    if not pixels.size:
-        return False
-    return int((pixels.max(axis=(0, 1)).astype(int) - pixels.min(axis=(0, 1))).max()) >= LEAST_CONTRAST
+    left, top = max(0, round(box.x_px)), max(0, round(box.y_px))
+    beside = np.ones(pixels.shape[:2], dtype=bool)
+    for area in map(Area.of, pictures):
+        if area.meets(Area.of(box)):
+            rows = slice(max(0, math.floor(area.top) - top), max(0, math.ceil(area.bottom) - top))
+            beside[rows, max(0, math.floor(area.left) - left) : max(0, math.ceil(area.right) - left)] = False
+    seen = pixels[beside] if beside.mean() > MOSTLY else pixels.reshape(-1, 3)
+    return len(seen) > 0 and int(np.ptp(seen.astype(int), axis=0).max()) >= LEAST_CONTRAST
 
 
 def _crop(pixels: Pixels, box: Rectangle) -> Pixels:
@@ -185,6 +196,16 @@ def _letters(pixels: Pixels, box: Rectangle) -> Pixels:
     return pixels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
 
 
+def _text_of(box: Box, line: TextLine, warp: Warp) -> Rectangle:
+    """Where a box's text is: of a field's box, which is mostly empty, the part where the line read would be."""
+    if box.name not in FIELDS:
+        return box
+    at = warp.to_render(line)
+    left, right = (min(max(x, box.x_px), box.x_px + box.width_px) for x in (at.left, at.right))
+    top, bottom = (min(max(y, box.y_px), box.y_px + box.height_px) for y in (at.top, at.bottom))
+    return replace(box, x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
+
+
 def _masked(image: Image.Image, areas: Sequence[Area]) -> Image.Image:
     if not areas:
         return image
@@ -196,8 +217,8 @@ def _masked(image: Image.Image, areas: Sequence[Area]) -> Image.Image:
     return out
 
 
-def _tie(render: Pixels, source: Pixels, box: Box, line: TextLine, *, over_picture: bool) -> _Tie:
-    here, there = _letters(render, box), _letters(source, line)
+def _tie(render: Pixels, source: Pixels, box: Box, line: TextLine, warp: Warp, *, over_picture: bool) -> _Tie:
+    here, there = _letters(render, _text_of(box, line, warp)), _letters(source, line)
     if over_picture or not here.size or not there.size:
         return _Tie(box, line, None, None)
     one, other = text_colors(here), text_colors(there)

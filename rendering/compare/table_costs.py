@@ -16,20 +16,26 @@ from PIL import Image
 from rendering.compare.alternatives import Line, enlarged, read_alternatives, read_places, reading_cost
 from rendering.compare.table_cells import Cell, Matching, Word, in_reading_order, words_of
 from rendering.compare.table_places import Place, Surroundings, ink_of, lines_of_ink, tight_rows
+from rendering.compare.table_spans import misplacements
 
 READ_WIDTH_PX: Final = 1_000
 MAX_SCALE: Final = 2.0
 """PubTabNet's pictures are 240 to 500 px wide, with letters 5 px high: read at twice their size."""
+
+STRETCH: Final = 1.7
+"""Of width alone; 2.2 does as well, larger and smaller ones less."""
 
 MAX_CELL_COST: Final = 60.0
 SIGNS_COST: Final = 3.0
 """For a cell of signs alone (`***`, a dash), which readers overlook."""
 MISSING_COST: Final = 3.0
 MISSING_LETTER_COST: Final = 5.0
-OVERHANG_COST: Final = 12.0
+PLACE_COST: Final = 12.0
+FREE_PLACE: Final = 0.3
+"""Heights of a line that a cell's words may reach into the next column, or stand beside their own; the cost beyond."""
 MOST_OVERHANG_COST: Final = 12.0
-FREE_OVERHANG: Final = 0.3
-"""Heights of a line that a cell's words may reach into the next column, and what it costs beyond."""
+MOST_MISPLACED_COST: Final = 6.0
+"""Typographies differ: the place of a span alone is no proof of a false label."""
 EDGE: Final = 0.1
 """Share of a column's cells that may begin before it does."""
 
@@ -57,8 +63,9 @@ class Reading:
         self.lines = read_alternatives(image, scale)
         self.words = tuple(word for line in self.lines for word in words_of(line))
         self.ink = ink_of(image, float(np.median([line.height_px for line in self.lines])) if self.lines else 1.0)
-        # Small print is read in two ways, grown smoothly and as it is: where one fails the other often does not.
-        self._ways = {way: enlarged(image, way) for way in (scale, 1.0)}
+        # Small print is read in three ways, grown smoothly, as it is, and stretched: where one fails another often does
+        # not. Stretched, narrow letters that touch (`rn`, `11/17`) have more of the reader's steps each.
+        self._ways = {way: enlarged(image, way) for way in ((scale, scale), (1.0, 1.0), (STRETCH, 1.0))}
         self._places: dict[Place, tuple[Line, ...]] = {}
         self._rows: dict[Line, tuple[int, int]] = {}
         heights = [bottom - top for top, bottom in map(self.rows_of, self.lines)]
@@ -79,7 +86,7 @@ class Reading:
                 left, top, right, bottom = place
                 grown = (max(0, left - 1), max(0, top - 1), min(width, right + 1), min(height, bottom + 1))
                 self._places[place] = tuple(
-                    read_places(pixels, scale, [grown])[0] for scale, pixels in self._ways.items()
+                    read_places(pixels, scales, [grown])[0] for scales, pixels in self._ways.items()
                 )
         return list(zip(*(self._places[place] for place in places), strict=True))
 
@@ -109,8 +116,13 @@ def cell_costs(shown: Sequence[Cell], matching: Matching, reading: Reading) -> t
         looked_at, is_better = _look_again(shown, costs, shared, reading)
         if not is_better and (not looked_at or int(np.argmax(costs)) in looked_at):
             break  # the worst stays as bad as it is, however good the others are
-    for index, over in enumerate(_overhangs(shown, matching.line_height_px)):
-        costs[index] += min(MOST_OVERHANG_COST, OVERHANG_COST * max(0.0, over - FREE_OVERHANG))
+    height = matching.line_height_px
+    for most, off in (
+        (MOST_OVERHANG_COST, _overhangs(shown, height)),
+        (MOST_MISPLACED_COST, misplacements(shown, costs, height)),
+    ):
+        extra = (min(most, PLACE_COST * max(0.0, by - FREE_PLACE)) for by in off)
+        costs = [cost + more for cost, more in zip(costs, extra, strict=True)]
     own = {word.line for cell in shown for word in cell.words}.difference(reading.lines)
     return [min(MAX_CELL_COST, cost) for cost in costs], [*own, *shared]
 
@@ -184,7 +196,7 @@ def _places(
     """Lines of ink between the known cells, and between the certain ones, and which doubtful cells may stand in them.
 
     Either one of them (its index), or all together that have the place between known cells to themselves, from left to
-    right: a line with no gap between them.
+    right: a line with no gap between them. And where a doubtful cell's own words stand, for it alone.
     """
     candidates: dict[Place, list[int]] = {}
     letter_px = 0.0
@@ -211,7 +223,18 @@ def _places(
         readers = [cells for cells in readers if _has_room(width / letter_px, sum(len(shown[i].text) for i in cells))]
         if readers:
             found.append((lines, readers))
-    return found
+    return found + [(_lines_of(shown[index].words), [(index,)]) for index in doubtful if shown[index].words]
+
+
+def _lines_of(words: Sequence[Word]) -> list[Place]:
+    """Where words stand, line by line."""
+    sides: dict[Line, list[float]] = {}
+    for word in in_reading_order(words):
+        sides.setdefault(word.line, []).extend((word.left_px, word.right_px))
+    return [
+        (max(0, int(min(at)) - 1), max(0, int(line.y_px)), round(max(at)) + 2, int(np.ceil(line.y_px + line.height_px)))
+        for line, at in sides.items()
+    ]
 
 
 def _width(words: Sequence[Word]) -> float:

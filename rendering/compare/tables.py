@@ -2,8 +2,9 @@
 
 The picture's text is read once, with what else each letter could be (`rendering.compare.alternatives`); its words are
 given to cells by text and order (`rendering.compare.table_cells`); then each cell's text is scored against what was
-read for it, and doubtful cells are looked at again (`rendering.compare.table_costs`). Nothing is compared in pixels: a
-journal sets the same table in other fonts, widths and line breaks.
+read for it, and doubtful cells are looked at again (`rendering.compare.table_costs`), and the text of cells that span
+columns against where such text may stand (`rendering.compare.table_spans`). Nothing is compared in pixels: a journal
+sets the same table in other fonts, widths and line breaks.
 """
 
 from __future__ import annotations

@@ -48,6 +48,34 @@
     }
     return lines;
   };
+  const MOST_SCROLLING = 100; // fields that are looked into: each costs some layouts
+  const inSight = (field, name) => {
+    // The beginning of a scrolling field's text, as far as it shows: a last line of which half does counts.
+    const property = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, name);
+    const text = property.get.call(field);
+    const style = getComputedStyle(field);
+    const line = parseFloat(style.lineHeight) || 1.2 * parseFloat(style.fontSize);
+    const room = read(Element, "clientHeight", field) + parseFloat(style.paddingBottom) + line / 2;
+    const fits = (n) => {
+      property.set.call(field, text.slice(0, n));
+      return read(Element, "scrollHeight", field) <= room;
+    };
+    let [shown, size] = [0, 64];
+    while (shown + size <= text.length && fits(shown + size)) {
+      shown += size;
+      size *= 2;
+    }
+    let over = Math.min(shown + size, text.length + 1);
+    while (over - shown > 1) {
+      const middle = (shown + over) >> 1;
+      if (fits(middle)) shown = middle;
+      else over = middle;
+    }
+    property.set.call(field, text);
+    // What was cut within a word is in the next line, if there are words.
+    const cut = shown < text.length && /\S/.test(text[shown]) ? text.slice(0, shown).search(/\s\S*$/) : shown;
+    return text.slice(0, cut < 0 ? shown : cut);
+  };
   const layOutAfresh = (root) => {
     // Styles that arrive after a first layout leave traces in it (underlines of generated quotes): what is shown must
     // not depend on when they came.
@@ -116,10 +144,14 @@
     for (const element of call(Document, "querySelectorAll", document, PICTURES)) {
       add(element, call(Element, "getBoundingClientRect", element), "");
     }
+    let nScrolling = 0;
     for (const element of call(Document, "querySelectorAll", document, "input,textarea")) {
       const type = [HTMLInputElement, HTMLTextAreaElement].find((type) => element instanceof type);
       if (!type) continue; // of another namespace
-      const shown = read(type, "value", element) || read(type, "placeholder", element);
+      const name = read(type, "value", element) ? "value" : "placeholder";
+      let shown = read(type, name, element);
+      const isLong = read(Element, "scrollHeight", element) > read(Element, "clientHeight", element);
+      if (type === HTMLTextAreaElement && isLong && nScrolling++ < MOST_SCROLLING) shown = inSight(element, name);
       if (!NO_TEXT.has(read(type, "type", element)) && shown.trim()) {
         add(element, call(Element, "getBoundingClientRect", element), shown);
       }

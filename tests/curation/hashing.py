@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from curation.ingest import MeasureRef, ShardRef, measure_path, samples_path
+from curation.measures.hashes import Hashes
+from curation.measuring import measure_schema
 from curation.near_pairs import SIGNATURE_BYTES
-from curation.sample import sha256_hex
+from curation.sample import SAMPLE_SCHEMA, sha256_hex
+from curation.select import MeasuredShard
+from curation.store import Workspace
 
 SCHEMA = pa.schema(
     [
@@ -82,3 +87,17 @@ def table_of(rows: Iterable[Row]) -> pa.Table:
 
 def shards_of_rows(rows: Sequence[Row], n_rows: int) -> list[pa.Table]:
     return [table_of(rows[start : start + n_rows]) for start in range(0, len(rows), n_rows)]
+
+
+def hashed_shard(workspace: Workspace, key: str, rows: Sequence[Row], *, with_hashes: bool = True) -> MeasuredShard:
+    """A finished shard of these rows in a workspace, measured by `hashes` unless that is to be missing."""
+    values = [row.values() for row in rows]
+    measure = MeasureRef("hashes", key)
+    for path, schema in [
+        (samples_path(key), SAMPLE_SCHEMA),
+        (measure_path(measure.measure, key), measure_schema(Hashes())),
+    ]:
+        with workspace.new_parquet(path, schema) as sink:
+            sink.write(pa.Table.from_pylist(values, schema))
+            sink.finish()
+    return MeasuredShard(ShardRef(key, len(rows), len(rows), (), ()), (measure,) if with_hashes else ())

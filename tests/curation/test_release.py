@@ -12,7 +12,8 @@ import yaml
 from PIL import Image
 
 import curation.release
-from curation import release_data
+from curation import release_files
+from curation.conversation import Prompt
 from curation.errors import BadInputError, StoreError
 from curation.release import Release, ReleaseSource, write_release
 from curation.release_data import ReleaseSpec
@@ -108,7 +109,7 @@ def test_a_new_release_takes_the_old_ones_place_whole(tmp_path: Path) -> None:
 def test_row_groups_are_small_and_files_have_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(release_data, "MAX_FILE_BYTES", 1)
+    monkeypatch.setattr(release_files, "MAX_FILE_BYTES", 1)
     workspace = Workspace(tmp_path)
     release = released(workspace, [shards_of(workspace, texts(450))])
     files = sorted((Path(release.path) / "data").glob("train-*.parquet"))
@@ -177,6 +178,19 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
     release = released(workspace, [shards_of(workspace, texts(30))], spec)
     names = pq.ParquetFile(next((Path(release.path) / "data").glob("train-*"))).schema_arrow.names
     assert names[:2] == ["image", "html_table"]
+
+
+def test_rows_can_be_conversations(tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    workspace = Workspace(tmp_path / "w")
+    spec = ReleaseSpec("small", layout="prompt_completion", prompt=Prompt(user="Write it."))
+    release = released(workspace, [shards_of(workspace, texts(30))], spec)
+    row = load_dataset(release.path, split="train", cache_dir=str(tmp_path / "cache"))[0]
+    assert row["images"][0].size == (4, 3)
+    assert row["prompt"] == [{"role": "user", "content": "Write it."}]
+    assert row["completion"][0]["content"].startswith("text ")
+    assert "n_tokens" in row
 
 
 def test_a_column_that_no_measure_has_is_one_line(tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from curation.errors import BadInputError
 from curation.select import Keeper, Rules, Selection, SourceShards, select
 from curation.split import SplitRule
 from curation.store import Workspace
+from tests.curation.hashing import Row, hashed_shard, signature
 from tests.curation.making import png, shards_of
 
+TABLE = "table_to_html"
 TEXTS = ["a", "bb", "ccc", "dddd", "bb", None, "eeeee", "x" * 2_000, "a"]
 
 
@@ -120,12 +122,100 @@ def test_the_same_rules_find_the_selection(workspace: Workspace, monkeypatch: py
     assert select(workspace, [shards], Rules()) == made
 
 
-def test_children_go_where_their_parent_goes() -> None:
-    from curation.select import SELECTION_SCHEMA, _with_families
+def near(id_: str, of: str, **settings: Any) -> Row:
+    """A table whose words and skeleton are nearly those of another."""
+    return Row(id_, TABLE, signature(of, 0.1), signature(f"s {of}"), **settings)
 
-    rows = [("p", "g1"), ("child", "parent:p"), ("grandchild", "parent:child"), ("orphan", "parent:gone")]
-    table = pa.Table.from_pylist([{"id": id_, "group": group} for id_, group in rows], SELECTION_SCHEMA)
-    assert _with_families(table).column("group").to_pylist() == ["g1", "g1", "g1", "parent:gone"]
+
+def selected(workspace: Workspace, *sources: SourceShards, **rules: Any) -> list[dict[str, Any]]:
+    selection = select(workspace, sources, Rules(**rules))
+    rows: list[dict[str, Any]] = workspace.open_parquet(selection.path).read().to_pylist()
+    assert selection.rows_in == len(rows) == selection.rows_kept + sum(selection.rejected.values())
+    return rows
+
+
+def source_of(workspace: Workspace, name: str, *rows: Row, limit: int | None = None, n: int = 2) -> SourceShards:
+    """A source of these rows, `n` to a shard."""
+    shards = [
+        hashed_shard(workspace, f"{name}{start}", rows[start : start + n], with_hashes=name != "unhashed")
+        for start in range(0, len(rows), n)
+    ]
+    return SourceShards(name, tuple(shards), limit)
+
+
+def test_of_near_duplicates_the_best_is_kept_and_named(workspace: Workspace) -> None:
+    rows = [
+        near("a", "x", width_px=1),
+        Row("b", TABLE),
+        near("c", "x", width_px=9, height_px=9),
+        near("d", "x", text_sha256="same"),
+    ]
+    rows += [near("e", "x", text_sha256="same")]
+    found = selected(workspace, source_of(workspace, "s", *rows), dedup="near")
+    assert [(row["reason"], row["detail"]) for row in found] == [
+        ("duplicate_near", "nearly the same as c"),
+        (None, None),
+        (None, None),
+        ("duplicate_near", "nearly the same as c"),
+        ("duplicate_exact", "same as d, for which c is kept"),
+    ]
+    assert len({row["group"] for row in found}) == 2
+
+
+def test_earlier_sources_are_kept_before_better_rows_of_later_ones(workspace: Workspace) -> None:
+    first = source_of(workspace, "first", near("z", "x", image_origin="synthetic"))
+    second = source_of(workspace, "second", near("a", "x", image_origin="source"))
+    assert [row["reason"] for row in selected(workspace, first, second, dedup="near")] == [None, "duplicate_near"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_a_limit_is_filled_with_rows_that_are_no_near_duplicates(workspace: Workspace, n: int) -> None:
+    # of each three rows the first is near to the first of all
+    rows = [near(f"{i:02}", "x") if i % 3 == 0 else Row(f"{i:02}", TABLE) for i in range(30)]
+    source = source_of(workspace, "s", *rows, limit=9, n=n)
+    keeper = Keeper(workspace, Rules(dedup="near"))
+    keeper.begin_source(9)
+    for shard in source.shards:
+        keeper.add(shard)
+    assert keeper.is_full
+    found = selected(workspace, source, dedup="near")
+    reasons = [row["reason"] for row in found]
+    assert reasons == [
+        *[None] * 3,
+        *["duplicate_near", None, None] * 3,
+        *["over_limit"] * 18,
+    ]
+    # those beyond the limit are on the side of those that they are near to
+    assert {row["group"] for row in found[::3]} == {found[0]["group"]}
+
+
+def test_what_a_near_duplicate_was_kept_for_may_be_left_out_for_a_better_one(workspace: Workspace) -> None:
+    rows = [*(near(id_, "x", width_px=n, height_px=9) for n, id_ in enumerate("abc")), Row("d", TABLE)]
+    found = selected(workspace, source_of(workspace, "s", *rows, limit=2), dedup="near")
+    assert [row["detail"] for row in found] == ["nearly the same as c", "nearly the same as c", None, None]
+
+
+@pytest.mark.parametrize("dedup", ["exact", "none"])
+def test_near_rows_that_are_kept_share_a_group_where_hashes_are_measured(workspace: Workspace, dedup: str) -> None:
+    rows = [near("a", "x"), Row("b", TABLE), near("c", "x")]
+    for name, n_groups in (("hashed", 2), ("unhashed", 3)):
+        found = selected(workspace, source_of(workspace, name, *rows), dedup=dedup)
+        assert [row["reason"] for row in found] == [None] * 3
+        assert len({row["group"] for row in found}) == n_groups
+
+
+def test_near_duplicates_without_hashes_are_refused_in_one_line(workspace: Workspace) -> None:
+    with pytest.raises(BadInputError, match=r"was not measured by `hashes`.*\n?.*Add hashes to `measures`"):
+        selected(workspace, source_of(workspace, "unhashed", Row("a")), dedup="near")
+
+
+def test_children_go_where_their_parent_goes(workspace: Workspace) -> None:
+    family = [Row("p", TABLE), Row("child", TABLE, parent_id="p"), Row("grandchild", TABLE, parent_id="child")]
+    orphans = [Row("o1", TABLE, parent_id="gone"), Row("o2", TABLE, parent_id="gone"), Row("alone", TABLE)]
+    groups = [row["group"] for row in selected(workspace, source_of(workspace, "s", *family, *orphans))]
+    assert len(set(groups[:3])) == 1
+    assert groups[3] == groups[4] == "parent:gone"
+    assert len(set(groups)) == 3
 
 
 def test_no_shard_is_a_selection_of_nothing(workspace: Workspace) -> None:

@@ -76,7 +76,8 @@ def test_runner_and_bundles_leave_no_trace(recipe: Path, tmp_path: Path) -> None
         "b": ["--bundle-shards", "5"],
         "c": ["--runner", "processes", "--bundle-shards", "4"],
     }.items():
-        run("build", recipe, "--workspace", tmp_path / name, "--limit", "150", *options)
+        near = ["--set", "dedup=near"]  # which is looked for as the limit is met
+        run("build", recipe, "--workspace", tmp_path / name, "--limit", "150", *near, *options)
         assert manifest(tmp_path / name)["rows_kept"] == 150
         digests.add(digest(tmp_path / name / "releases"))
     assert len(digests) == 1

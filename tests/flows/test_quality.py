@@ -66,8 +66,9 @@ def test_a_build_whose_release_fails_its_gate_ends_with_3_and_says_so_everywhere
     assert states[1][0].startswith("quality of ")
     assert states[1][1] == "COMPLETED"
     artifacts = dict(ask(tmp_path, "select key, data from artifact"))
-    assert json.loads(artifacts["quality-summary"]).startswith(f"**{VERDICTS['fail']}** formulas: 37 of 40 rows")
-    assert [row["metric"] for row in json.loads(json.loads(artifacts["quality-checks"]))] == list(checks)
+    summary = json.loads(artifacts["quality-formulas-summary"])
+    assert summary.startswith(f"**{VERDICTS['fail']}** formulas: 37 of 40 rows")
+    assert [row["metric"] for row in json.loads(json.loads(artifacts["quality-formulas-checks"]))] == list(checks)
 
 
 def test_a_gate_that_is_not_there_is_told_before_anything_is_read(commands: Commands, tmp_path: Path) -> None:

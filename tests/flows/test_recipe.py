@@ -118,6 +118,15 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
         load_recipe(str(tmp_path / "recipe.yaml"))
 
 
+def test_near_duplicates_bring_the_hashes_that_they_are_found_by(tmp_path: Path) -> None:
+    recipe = load_recipe(written(tmp_path, dedup="near"))
+    assert recipe.measures == ("markup", "hashes")
+    assert recipe.rules().dedup == "near"
+    again = load_recipe(written(tmp_path, dedup="near", measures=["hashes", "markup"]))
+    assert again.measures == ("hashes", "markup")
+    assert load_recipe(written(tmp_path)).measures == ("markup",)
+
+
 def test_defaults_are_those_of_the_docs() -> None:
     recipe = Recipe.model_validate(PLAIN | {"sources": [{"type": "generated"}]})
     assert recipe.rules().splits.train == 0.8

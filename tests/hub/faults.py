@@ -6,12 +6,13 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import Literal
 
-Kind = Literal["status", "drop", "cut", "html"]
+Kind = Literal["status", "drop", "cut", "html", "lost", "hang-up", "stall"]
 """An answer of `status`; a connection closed in place of an answer, or half-way through its body; HTTP 200 with a
-web page in place of what was asked for."""
+web page in place of what was asked for. Of requests that write: the work is done and its answer lost; the connection is
+closed after `cut_after` bytes of the request; the server waits there until it is told to go on."""
 
 LOG_IN_PAGE = b"<!doctype html><title>Welcome</title><p>Please accept our terms to use this network."
 
@@ -26,6 +27,10 @@ class Fault:
     times: int = 1
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    message: str = "made to fail"
+    reached: Event = field(default_factory=Event)
+    """A stalled request has come so far."""
+    go_on: Event = field(default_factory=Event)
 
 
 class Faults:

@@ -1,7 +1,8 @@
 """A small Hub on 127.0.0.1 for tests: what reading a dataset needs of the protocol, and the bytes that it cost.
 
-Datasets are given as `{path: bytes}`; each `publish` is a commit on `main`. Lists come in pages; large files can be
-redirected to a second host, as the Hub does to its storage; answers can be late, and can be made to fail.
+What writing needs is in `tests.hub.writing`. Datasets are given as `{path: bytes}`; each `publish` is a commit on
+`main`. Lists come in pages; large files can be redirected to a second host, as the Hub does to its storage; answers can
+be late, and can be made to fail.
 """
 
 from __future__ import annotations
@@ -12,26 +13,33 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from tests.hub import writing
 from tests.hub.faults import LOG_IN_PAGE, Fault, Faults
 
-LFS_SUFFIXES = (".parquet", ".jsonl", ".png")
+LFS_SUFFIXES = (".parquet", ".jsonl", ".png", ".safetensors")
 
 
 @dataclass
 class Repo:
-    """A dataset: its commits by id, the latest one, and who may see it."""
+    """A dataset: its commits by id, the latest one of `main`, and who may see it.
+
+    `log` holds the commits that clients made, as (id, parent, summary, description), the first first.
+    """
 
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     head: str = ""
     private: bool = False
     gated: bool = False
+    branches: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    log: list[tuple[str, str, str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,15 +53,19 @@ class Request:
     authorization: str | None
     range: str | None = None
     host: str = ""
+    bytes_received: int = 0
 
 
 class FakeHub:
-    """The server's state. `token` is the one that opens private and gated datasets.
+    """The server's state. `token` is the one that opens private and gated datasets, and that may write.
 
     `latency_s` is waited before each answer. With `has_storage`, bytes of large files come from another host.
+    `stored` is what was uploaded of large files, by SHA-256. No repositories of `closed` owners can be made.
     """
 
     token = "hf_test_token"
+    reading_token = "hf_reading_token"
+    user = "me"
 
     def __init__(self, *, latency_s: float = 0.0, page_size: int = 1000, has_storage: bool = False) -> None:
         self.latency_s, self.page_size, self.has_storage = latency_s, page_size, has_storage
@@ -61,6 +73,9 @@ class FakeHub:
         self.requests: list[Request] = []
         self.faults = Faults()
         self.endpoint = self.storage = ""
+        self.stored: dict[str, bytes] = {}
+        self.closed: set[str] = set()
+        self.writing = threading.Lock()
 
     def publish(self, repo_id: str, files: Mapping[str, bytes], *, private: bool = False, gated: bool = False) -> str:
         """Make a commit that holds exactly `files`; its id."""
@@ -79,6 +94,10 @@ class FakeHub:
     def bytes_sent(self, pattern: str = "") -> int:
         """Bytes of body sent for requests whose path matches `pattern`."""
         return sum(request.bytes_sent for request in self.requests if re.search(pattern, request.path))
+
+    def bytes_received(self, pattern: str = "") -> int:
+        """Bytes of body that came with requests whose path matches `pattern`."""
+        return sum(request.bytes_received for request in self.requests if re.search(pattern, request.path))
 
     @contextmanager
     def serve(self) -> Iterator[FakeHub]:
@@ -110,6 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     hub: FakeHub
     fault: Fault | None = None
+    n_received = 0
+
+    def handle(self) -> None:
+        with suppress(ConnectionResetError):  # of a client that was killed
+            super().handle()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: `hub.requests` is the log."""
@@ -123,25 +147,50 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._route()
 
+    def do_PUT(self) -> None:
+        self._route()
+
     def _route(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         path = unquote(url.path)
-        time.sleep(self.hub.latency_s)
         self.fault = self.hub.faults.next_for(path)
+        body = self._body()
+        if body is None:
+            return self._send(0, b"", {})
+        time.sleep(self.hub.latency_s)
         if self.fault and self.fault.kind == "status":
-            return self._error(self.fault.status, "made to fail", headers=self.fault.headers)
+            return self._error(self.fault.status, self.fault.message, headers=self.fault.headers)
         if self.fault and self.fault.kind == "html":
             return self._send(200, LOG_IN_PAGE, {"Content-Type": "text/html; charset=utf-8"})
         if self.fault and self.fault.kind == "drop":
             return self._send(0, b"", {})
+        if self.command in {"POST", "PUT"} and writing.answer(self, self.hub, path, body):
+            return None
         if match := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+)(?:/([\w-]+)(?:/(.*))?)?", path):
             return self._api(match[1], match[2] or "revision", match[3] or "main", parse_qs(url.query), body)
         if match := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             return self._resolve(match[1], match[2], match[3])
         if match := re.fullmatch(r"/storage/([^/]+/[^/]+)/([0-9a-f]+)/(.+)", path):  # as good as a signed address
             return self._send_range(self.hub.repos[match[1]].commits[match[2]][match[3]], {"ETag": '"storage"'})
+        if path == "/api/whoami-v2":
+            return self._json(writing.who_am_i(self.hub))
         return self._error(404, "no such route")
+
+    def _body(self) -> bytes | None:
+        """What came with the request; None where the connection is to end, or has ended, before all of it."""
+        size, fault = int(self.headers.get("Content-Length") or 0), self.fault
+        if fault is None or fault.kind not in {"hang-up", "stall"}:
+            body = self.rfile.read(size)
+        else:
+            first = size // 2 if fault.cut_after is None else min(size, fault.cut_after)
+            body = self.rfile.read(first)
+            fault.reached.set()
+            if fault.kind == "stall":
+                fault.go_on.wait(30)
+                body += self.rfile.read(size - first)
+        self.n_received = len(body)
+        is_whole = len(body) == size and not (fault and fault.kind == "hang-up")
+        return body if is_whole else None
 
     def _api(self, repo_id: str, verb: str, tail: str, query: dict[str, list[str]], body: bytes) -> None:
         repo = self._repo(repo_id)
@@ -149,6 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if verb == "auth-check":
             return self._refuse_gated() if repo.gated and not self._is_authorized() else self._json({})
+        if verb == "refs":
+            return self._json(writing.refs(repo))
         revision, _, folder = tail.partition("/")
         commit = self._commit(repo, revision)
         if commit is None:
@@ -215,7 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
         return repo
 
     def _commit(self, repo: Repo, revision: str) -> str | None:
-        commit = repo.head if revision == "main" else revision
+        commit = repo.head if revision == "main" else {**repo.tags, **repo.branches}.get(revision, revision)
         if commit not in repo.commits:
             self._error(404, f"Invalid rev id: {revision}", "RevisionNotFound")
             return None
@@ -237,13 +288,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
         body = b"" if self.command == "HEAD" else data
         is_cut = self.fault is not None and self.fault.kind == "cut"
+        if self.fault is not None and self.fault.kind == "lost":
+            status = 0
         if self.fault is not None and is_cut:
             body = body[: len(body) // 2 if self.fault.cut_after is None else self.fault.cut_after]
         asked = self.headers
         self.hub.requests.append(
             Request(
                 self.command, unquote(self.path), status, len(body),
-                asked.get("Authorization"), asked.get("Range"), asked.get("Host", ""),
+                asked.get("Authorization"), asked.get("Range"), asked.get("Host", ""), self.n_received,
             )
         )  # fmt: skip
         if status:

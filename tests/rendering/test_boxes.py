@@ -51,6 +51,24 @@ def test_fields_show_what_is_in_them(renderer: Renderer) -> None:
     assert sorted(box.text for box in told) == ["Ada", "Long", "Send", "Your mail"]
 
 
+@pytest.mark.parametrize("fill", ["<textarea {}>{}</textarea>", "<textarea {} placeholder='{}'></textarea>"])
+def test_of_a_scrolling_field_what_is_in_sight_is_told(renderer: Renderer, fill: str) -> None:
+    words = " ".join(f"word{number}" for number in range(400))
+    field = fill.format("style='font:16px/20px Arimo;width:200px;height:60px;padding:0;border:1px solid'", words)
+    markup = f"<!DOCTYPE html><body style='margin:10px'>{field}<p>after"
+    [rendered] = renderer.render([markup], PAGE)
+    assert isinstance(rendered, Rendered)
+    [shown] = [box.text for box in rendered.boxes if box.name == "textarea"]
+    # Three lines of 20 px; 200 px hold some three words.
+    assert words.startswith(shown + " ")
+    assert 7 <= len(shown.split()) <= 12
+    # Looking leaves no trace: nothing that is out of sight changes a pixel.
+    in_sight = " ".join(words.split()[: len(shown.split()) + 1])
+    [whole] = renderer.render([markup.replace(words, in_sight + " again" * 300)], PAGE)
+    assert isinstance(whole, Rendered)
+    assert whole.png == rendered.png
+
+
 def test_pictures_have_boxes_without_a_text(renderer: Renderer) -> None:
     told = boxes(
         renderer,

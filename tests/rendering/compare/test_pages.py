@@ -145,6 +145,36 @@ def test_text_that_does_not_show_is_not_missed(renderer: Renderer) -> None:
     assert compare(image, rendered, "page", lines).parts["words"] == 1.0
 
 
+def test_text_hidden_by_a_box_with_a_picture_is_not_missed(renderer: Renderer) -> None:
+    hiding = "<div style='position:absolute;left:0;top:0;width:800px;height:500px;background:#dc2626'>"
+    page = STYLE + TEXT + hiding + "<img src=https://example.com/100x300.png></div>"
+    rendered = render(renderer, page)
+    assert compare(decoded(render(renderer, page, replace(SPEC, pictures="grey"))), rendered, "page", ()).score > 0.9
+
+
+def test_pictures_of_another_size_move_what_is_below_them(renderer: Renderer) -> None:
+    page = "<body style='margin:0;background:#f59e0b'><img style='width:50%;display:block' src=https://a.org/{}.png>"
+    page += "<div style='height:200px;background:#dc2626'>"
+    rendered, other = (render(renderer, page.format(size)) for size in ("300x300", "300x200"))
+    heights = [box.height_px for box in (*rendered.boxes, *other.boxes) if box.name == "img"]
+    assert heights == [400, pytest.approx(267, abs=1)]
+    assert compare(decoded(other), rendered, "page", ()).score > 0.9
+
+
+def test_the_ink_of_a_field_is_that_of_its_text(renderer: Renderer) -> None:
+    page = "<!DOCTYPE html><body><input placeholder=Name style='width:500px;height:60px;font:16px Arimo'>"
+    rendered = render(renderer, page + "<p>Text</p>")
+    [field] = [box for box in rendered.boxes if box.name == "input"]
+    [text] = [box for box in rendered.boxes if box.name == "p"]
+    lines = (
+        TextLine("Name", field.x_px + 3, field.y_px + 20, 44, 20),
+        TextLine("Text", text.x_px, text.y_px, text.width_px, text.height_px),
+    )
+    image = decoded(rendered)
+    image.putpixel((0, 0), (0, 0, 0))
+    assert compare(image, rendered, "page", lines).parts["ink"] == 1.0
+
+
 def test_text_over_a_picture_counts_and_text_in_it_does_not(renderer: Renderer) -> None:
     hero = "<div style='height:300px;width:800px;padding:20px;color:#fff;background:url(https://a.org/900x600.png)'>"
     page = STYLE + hero + "<h1>Harbour Festival</h1></div>" + TEXT

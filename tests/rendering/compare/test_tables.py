@@ -61,6 +61,9 @@ def rendered(renderer: Renderer) -> dict[str, Rendered]:
     return dict(zip(["true", *FALSE], made, strict=True))  # type: ignore[arg-type]  # asserted
 
 
+NARROWER = TABLE.replace("<td colspan=2>Treated</td>", "<td>Treated</td><td></td>")
+
+
 @pytest.fixture(scope="module")
 def source(renderer: Renderer) -> Image.Image:
     """The same table as a small picture in a serif font, with other spaces and lines broken elsewhere, as JPEG."""
@@ -79,6 +82,14 @@ def test_a_true_label_scores_high_in_another_typography(source: Image.Image, ren
     assert told.parts["text"] > 0.95
     assert told.parts["position"] > 0.8
     assert told.regions == ()
+
+
+def test_a_span_that_is_too_narrow_is_seen_by_where_its_text_stands(
+    renderer: Renderer, source: Image.Image, rendered: dict[str, Rendered]
+) -> None:
+    [narrower] = renderer.render([NARROWER], RenderSpec(kind="table"))
+    assert isinstance(narrower, Rendered)
+    assert compare_table(source, narrower).score < compare_table(source, rendered["true"]).score - 0.2
 
 
 @pytest.mark.parametrize("name", FALSE)
