@@ -92,7 +92,7 @@ class Clusters:
     group: Indices
 
 
-_REMEMBERED: Final = 500_009  # pairs: 4 MB; a prime, so that codes spread
+_REMEMBERED: Final = 4_000_037  # pairs: 32 MB; a prime, so that codes spread
 
 
 def find_duplicates(tables: Iterable[pa.Table], mode: Mode = "near", rules: Mapping[str, NearRule] = RULES) -> pa.Table:
@@ -170,7 +170,7 @@ class _Comparing:
     def __init__(self, rows: HashedRows, rule: NearRule, is_known: Callable[[Pairs], NDArray[np.bool_]] | None) -> None:
         self._rows, self._rule, self._is_known = rows, rule, is_known
         # Most pairs that differ come again, band after band, and their signatures lie in a file.
-        self._different = np.full(min(_REMEMBERED, 4 * len(rows) + 1), -1, np.int64)
+        self._different = np.full(min(_REMEMBERED, 8 * len(rows) + 1), -1, np.int64)
 
     def alike(self, pairs: Pairs) -> Pairs:
         """Those of `pairs` whose signatures agree as the rule says, and that are not known."""

@@ -31,7 +31,7 @@ of 0.1 in 19,000 pairs one does."""
 BLOCK: Final = 4_096
 """Pairs compared at once: 2 MB of signatures."""
 
-_PAIRS_AT_ONCE: Final = 65_536
+_PLACES_AT_ONCE: Final = 4_096
 
 
 class StoredSignatures(Protocol):
@@ -93,13 +93,23 @@ def packed(slots: Signatures) -> Keys:
 
 
 def _neighbours(keys: Keys, tiebreak: Keys) -> Iterator[Pairs]:
-    """Pairs of rows of equal key, at most `WINDOW` places apart."""
+    """Pairs of rows of equal key, at most `WINDOW` places apart.
+
+    First those beside each other: where all rows of a bucket are alike they link it, and no other needs comparing. Then
+    for some rows after others all that follow: what is read of a row serves all of its pairs.
+    """
     order = np.lexsort((tiebreak, keys))
     in_order = keys[order]
     places = np.flatnonzero(in_order[1:] == in_order[:-1])
-    for distance in range(1, WINDOW + 1):
-        places = places[places + distance < len(order)]
-        places = places[in_order[places] == in_order[places + distance]]
-        for start in range(0, len(places), _PAIRS_AT_ONCE):
-            some = places[start : start + _PAIRS_AT_ONCE]
-            yield order[some], order[some + distance]
+    for start in range(0, len(places), _PLACES_AT_ONCE):
+        some = places[start : start + _PLACES_AT_ONCE]
+        yield order[some], order[some + 1]
+    places = places[:-1][np.diff(places) == 1]  # those of which the next is not the last of its bucket
+    for start in range(0, len(places), _PLACES_AT_ONCE):
+        some = places[start : start + _PLACES_AT_ONCE, None]
+        others = np.minimum(some + np.arange(2, WINDOW + 1), len(order) - 1)
+        others[in_order[others] != in_order[some]] = -1
+        # at the end the last row would come again and again
+        others[:, 1:][others[:, 1:] == others[:, :-1]] = -1
+        found = others >= 0
+        yield order[np.broadcast_to(some, others.shape)[found]], order[others[found]]

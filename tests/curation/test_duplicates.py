@@ -10,7 +10,7 @@ import pytest
 
 from curation.duplicates import DUPLICATES_SCHEMA, PICTURE_TASKS, RULES, Mode, NearRule, find_duplicates
 from curation.errors import SchemaError
-from curation.near_pairs import hamming, pairs_by_picture
+from curation.near_pairs import WINDOW, _neighbours, hamming, pairs_by_picture
 from curation.sample import TASKS
 from curation.select import MARKUP_TASKS
 from tests.curation.hashing import SCHEMA, Row, picture, shards_of_rows, signature, table_of
@@ -228,6 +228,20 @@ def test_a_crowd_that_is_alike_is_one_cluster() -> None:
     # 200 rows in every bucket: far more than a row is compared with.
     rows = [alike(f"{n:03}", "a", words=0.02 + n / 100_000) for n in range(200)]
     assert set(find_duplicates([table_of(rows)]).column("cluster").to_pylist()) == {"000"}
+
+
+def test_rows_of_one_key_are_paired_within_a_window_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.near_pairs._PLACES_AT_ONCE", 7)
+    rng = np.random.default_rng(0)
+    for n_keys in [1, 1, 2, 3, 5, 8, 40, 500] * 4:
+        keys, tiebreak = (rng.integers(0, n, rng.integers(0, 120)).astype(np.uint64) for n in (n_keys, 5))
+        tiebreak = np.resize(tiebreak, len(keys)) if len(tiebreak) else np.zeros(len(keys), np.uint64)
+        found = [
+            pair for pairs in _neighbours(keys, tiebreak) for pair in zip(*(p.tolist() for p in pairs), strict=True)
+        ]
+        order = np.lexsort((tiebreak, keys)).tolist()
+        close = [(one, two) for at, one in enumerate(order) for two in order[at + 1 : at + 1 + WINDOW]]
+        assert sorted(found) == sorted((one, two) for one, two in close if keys[one] == keys[two])
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3, 6, 8, 12])
