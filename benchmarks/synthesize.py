@@ -1,12 +1,12 @@
 """Generated beside real: can a classifier tell them apart, are real rows replayed, are they as varied.
 
-    python benchmarks/synthesize.py [--data ../shared/data] [--n 600] [--tasks formula_to_latex table_to_html page_to_html]
+    python benchmarks/synthesize.py [--data ../shared/data] [--n 600] [--tasks formula_to_latex table_to_html …]
 
 The reference is cut in two: the generator sees one half, and the other is told from what it makes. AUC is of held-out
 rows, in five folds: of a logistic regression and of gradient-boosted trees, over simple features (counts, lengths,
-depths, shares of kinds of tokens). 0.5 is a coin; two real halves told apart give the floor. Distance to the nearest row
-is 1 - the largest share of a row's shingles that one row of the generator's half has; that of real held-out rows to the
-same half is beside it. Distinct shares are over all words or tokens, and over runs of four of them.
+depths, shares of kinds of tokens). 0.5 is a coin; two real halves told apart give the floor. Distance to the nearest
+row is 1 - the largest share of a row's shingles that one row of the generator's half has; that of real held-out rows is
+beside it. Distinct shares are over all words or tokens, and over runs of four of them.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ GROUPS = {
     "script": "_^",
     "brace": "{",
 }
-COMMANDS = (
-    r"\frac \sqrt \sum \int \partial \mu \nu \alpha \beta \phi \pi \left( \left[ \begin{array} & \\ \, \; \! \quad"
-    r" \bar \hat \tilde \cal \bf \rm \mathrm \operatorname \prime \infty \equiv \right. ~ \ "
-).split(" ")
+COMMANDS = [
+    *(r"\frac", r"\sqrt", r"\sum", r"\int", r"\partial", r"\mu", r"\nu", r"\alpha", r"\beta", r"\phi", r"\pi"),
+    *(r"\left(", r"\left[", r"\begin{array}", "&", r"\\", r"\,", r"\;", r"\!", r"\quad", r"\bar", r"\hat", r"\tilde"),
+    *(r"\cal", r"\bf", r"\rm", r"\mathrm", r"\operatorname", r"\prime", r"\infty", r"\equiv", r"\right.", "~", "\\"),
+]
 
 
 def formula_features(text: str) -> list[float]:
@@ -216,14 +217,16 @@ def quantiles(values: Sequence[float]) -> str:
     return f"min {ordered[0]:.2f}  p05 {p05:.2f}  median {median(ordered):.2f}"
 
 
-def make(templates: Templates, task: Task, n: int) -> list[str]:
+def make(templates: Templates, reference: Reference, task: Task, n: int) -> list[str]:
     """`n` in canonical form, as a data set has them."""
     made: list[str] = []
     number = 0
     while len(made) < n and number < 4 * n:
-        drafts = [templates.draw(task, (), f"{number + i}") for i in range(min(64, 2 * (n - len(made))))]
+        drafts = [templates.familiar(task, (), f"{number + i}") for i in range(min(64, 2 * (n - len(made))))]
         number += len(drafts)
-        made += [one.text for one in canonical_batch([task] * len(drafts), drafts) if not isinstance(one, Reject)]
+        forms = canonical_batch([task] * len(drafts), drafts)
+        good = [one.text for one in forms if not isinstance(one, Reject)]
+        made += [text for text in good if not reference.replays(task, text)]
     return made[:n]
 
 
@@ -243,7 +246,7 @@ def main() -> None:
         print("  real halves      AUC", {k: round(v, 3) for k, v in floor.items()})
         for name, reference in (("unfitted", Reference({})), ("fitted", Reference({task: seen}))):
             started_s = time.perf_counter()
-            made = make(Templates(reference, arguments.seed), task, len(held))
+            made = make(Templates(reference, arguments.seed), reference, task, len(held))
             took_s = time.perf_counter() - started_s
             scores = {k: round(v, 3) for k, v in auc(task, held, made, arguments.seed).items()}
             print(f"  {name:<16} AUC {scores}  n={len(made)}  {len(made) / took_s:.0f} a second")
@@ -252,7 +255,7 @@ def main() -> None:
             ones, fours = variety(task, made)
             exact = len(set(made) & set(rows))
             print(f"    distance to the nearest seen row: {quantiles(distances)}; equal to a real row: {exact}")
-            print(f"    distinct tokens {ones:.3f}, runs of four {fours:.3f}; equal to each other: {len(made) - len(set(made))}")
+            print(f"    distinct tokens {ones:.3f}, runs of four {fours:.3f}; twice: {len(made) - len(set(made))}")
             for text in made[: arguments.show]:
                 print("     ", text[:400])
         distances = [1 - Reference({task: seen}).overlap(task, text) for text in held]

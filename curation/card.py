@@ -134,6 +134,7 @@ def _body(facts: CardFacts) -> str:
     lines = [f"# {facts.name}", ""]
     contents = "; ".join(DESCRIPTION_OF_TASK.get(task, task) for task in _tasks(facts))
     lines += [f"{selection.rows_kept:,} image–text pairs: {contents}."]
+    lines += _synthetic(facts)
     if facts.has_preview:
         lines += ["", "![A few samples](preview.png)"]
     lines += ["", "## What is in it", "", "| task | train | validation | test |", "|---|---:|---:|---:|"]
@@ -180,6 +181,18 @@ def _body(facts: CardFacts) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _synthetic(facts: CardFacts) -> list[str]:
+    """How many rows were made on purpose, where any were."""
+    told = {task: entry.get("rows_synthetic", 0) for task, entry in facts.quality["tasks"].items()}
+    n = sum(told.values())
+    if not n:
+        return []
+    by_task = ", ".join(f"{count:,} of `{task}`" for task, count in told.items() if count)
+    share = 100 * n / max(1, facts.selection.rows_kept)
+    say = "Their `image_origin` is `synthetic`, and `lineage` names what made them."
+    return ["", f"{n:,} of them ({share:.1f} %) are synthetic: {by_task}. {say}"]
 
 
 _MADE: Final = (

@@ -45,6 +45,7 @@ def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[S
     numbers: dict[str, dict[str, list[np.ndarray[Any, Any]]]] = defaultdict(lambda: defaultdict(list))
     n_rows: dict[str, int] = defaultdict(int)
     n_warned: dict[str, int] = defaultdict(int)
+    n_synthetic: dict[str, int] = defaultdict(int)
     measures: dict[str, set[str]] = defaultdict(set)
     offset = 0
     for measured in (m for source in shards for m in source.shards):
@@ -55,11 +56,13 @@ def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[S
             continue
         table = read_columns(workspace, measured, "warnings").filter(kept)
         tasks = np.array(table.column("task").to_pylist())
+        synthetic = np.array([origin == "synthetic" for origin in table.column("image_origin").to_pylist()])
         warned = np.array([len(warnings) > 0 for warnings in table.column("warnings").to_pylist()])
         for task in sorted(set(tasks)):
             here = tasks == task
             n_rows[task] += int(here.sum())
             n_warned[task] += int(warned[here].sum())
+            n_synthetic[task] += int(synthetic[here].sum())
             measures[task] |= {ref.measure for ref in measured.measures}
             for name in (*NUMBERS, *FLAGS):
                 if name in table.column_names:
@@ -72,7 +75,12 @@ def quality_facts(workspace: Workspace, selection: Selection, shards: Sequence[S
         "rows_rejected": dict(selection.rejected),
         "splits": dict(selection.splits),
         "tasks": {
-            task: {"rows": n_rows[task], "rows_with_warnings": n_warned[task], **_summaries(numbers[task])}
+            task: {
+                "rows": n_rows[task],
+                **({"rows_synthetic": n_synthetic[task]} if n_synthetic[task] else {}),
+                "rows_with_warnings": n_warned[task],
+                **_summaries(numbers[task]),
+            }
             for task in sorted(n_rows)
         },
         "not_measured": {

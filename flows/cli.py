@@ -10,6 +10,7 @@ import click
 
 from flows.debias_command import debias
 from flows.evaluate_command import evaluate
+from flows.loop_command import loop
 from flows.merge_command import merge
 from flows.prompts_command import prompts
 from flows.schedule import schedule
@@ -294,6 +295,7 @@ main.add_command(prompts)
 main.add_command(debias)
 main.add_command(evaluate)
 main.add_command(synthesize)
+main.add_command(loop)
 
 
 def quality_report() -> None:

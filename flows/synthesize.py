@@ -93,11 +93,9 @@ def run_synthesize(options: SynthesizeOptions) -> str:
     """
     options = options.checked()
     with prefect_api(Path(options.workspace).expanduser() / "prefect"):
-        from curation.store import Workspace  # noqa: PLC0415 - the server comes up meanwhile
-        from flows.synthesize_flow import synthesize_release  # noqa: PLC0415 - as above
+        from flows.synthesize_flow import synthesize_release  # noqa: PLC0415 - the server comes up meanwhile
 
-        with Workspace(options.workspace).lock():
-            return "\n".join(synthesize_release(options).lines)
+        return "\n".join(synthesize_release(options).lines)
 
 
 def spread(prompts: list[Prompt], most: int | None) -> list[Prompt]:

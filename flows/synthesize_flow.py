@@ -43,14 +43,16 @@ class Synthesized:
 
 @flow(name="synthesize", validate_parameters=False)
 def synthesize_release(options: SynthesizeOptions) -> Synthesized:
-    """Prompts, rounds of samples and builds, then the gates. The caller holds the lock of the workspace."""
+    """Prompts, rounds of samples and builds, then the gates."""
     recipe = options.load_recipe()
     prompts, told = _prompts(options, recipe)
     folder = _folder(options, recipe, prompts)
-    if options.backend == "images":
-        made = _pictures(options, recipe, prompts, folder)
-    else:
-        made = _markup(options, recipe, prompts, folder)
+    reference = _reference(options, prompts)
+    with Workspace(options.workspace).lock():
+        if options.backend == "images":
+            made = _pictures(options, recipe, prompts, folder)
+        else:
+            made = _markup(options, recipe, prompts, folder, reference)
     lines = (*told, *made.lines)
     create_markdown_artifact(_table(made), key="synthesis", description=f"Synthesis of {recipe.name}")
     return replace(made, lines=lines)
@@ -59,22 +61,23 @@ def synthesize_release(options: SynthesizeOptions) -> Synthesized:
 def _prompts(options: SynthesizeOptions, recipe: Recipe) -> tuple[list[Prompt], list[str]]:
     """The prompts, and what was told of how they came about."""
     told: list[str] = []
-    path = options.prompts
-    if path is None:
-        path = str(Path(options.workspace).expanduser() / "synthesis" / f"{recipe.name}-prompts.jsonl")
+    wants_pictures = options.backend == "images"
+    paths = [options.prompts] if options.prompts is not None else []
+    for task in _tasks(options) if options.address is not None else ():
+        paths.append(str(_home(options) / f"{recipe.name}-{task or 'all'}-prompts.jsonl"))
         asked = PromptsOptions(
             address=options.address,
-            task=options.task,
+            task=task,
             threshold=options.threshold,
             target_gini=options.target_gini,
-            output=path,
+            output=paths[-1],
             seed=options.seed,
-            workspace=str(Path(options.workspace).expanduser() / "synthesis" / "measured"),
+            workspace=str(_home(options) / "measured"),
         )
-        told = run_prompts(asked).splitlines()[:-1]
-    wants_pictures = options.backend == "images"
+        told += run_prompts(asked).splitlines()[:-1]
     prompts = [
         prompt
+        for path in paths
         for prompt in read_prompts(path)
         if (prompt.task not in MARKUP_TASKS) == wants_pictures and options.task in ("", prompt.task)
     ]
@@ -85,17 +88,33 @@ def _prompts(options: SynthesizeOptions, recipe: Recipe) -> tuple[list[Prompt], 
     return spread(prompts, options.max_prompts), told
 
 
+def _home(options: SynthesizeOptions) -> Path:
+    """Where prompts, rounds, and measures of what is not in the workspace lie."""
+    return Path(options.workspace).expanduser().absolute() / "synthesis"
+
+
+def _tasks(options: SynthesizeOptions) -> list[str]:
+    """The tasks whose classes are counted one after another: those of a release, else what the address tells."""
+    manifest = Path(str(options.address)).expanduser() / "manifest.json"
+    if options.task or not manifest.is_file():
+        return [options.task]
+    told = {source["task"] for source in json.loads(manifest.read_text("utf-8")).get("sources", [])}
+    wanted = {"image_to_caption"} if options.backend == "images" else set(MARKUP_TASKS)
+    return sorted(told & wanted)
+
+
 def _folder(options: SynthesizeOptions, recipe: Recipe, prompts: list[Prompt]) -> Path:
     """Where the rounds of these prompts by these settings lie: a run that goes on finds them, another one does not."""
     key = content_key(
         prompts=[prompt.id for prompt in prompts],
         settings=[options.backend, options.model, options.seed, options.per_prompt, options.like or options.address],
     )
-    return Path(options.workspace).expanduser().absolute() / "synthesis" / recipe.name / key[:12]
+    return _home(options) / recipe.name / key[:12]
 
 
-def _markup(options: SynthesizeOptions, recipe: Recipe, prompts: list[Prompt], folder: Path) -> Synthesized:
-    reference = _reference(options, prompts)
+def _markup(
+    options: SynthesizeOptions, recipe: Recipe, prompts: list[Prompt], folder: Path, reference: Reference
+) -> Synthesized:
     backend = options.backend_of(reference)
     workspace = Workspace(options.workspace)
     built: list[BuildResult] = []
@@ -130,8 +149,7 @@ def _reference(options: SynthesizeOptions, prompts: list[Prompt]) -> Reference:
     if not like:
         return Reference({})
     tasks = sorted({prompt.task for prompt in prompts})
-    measured = str(Path(options.workspace).expanduser() / "synthesis" / "measured")
-    return read_reference(like, tasks, measured)
+    return read_reference(like, tasks, str(_home(options) / "measured"))
 
 
 def _sources(folder: Path) -> tuple[tuple[SourceEntry, ...], dict[str, tuple[str, ...]]]:

@@ -230,6 +230,9 @@ class _Release:
         """`quality.json` as builds have it: counts, lengths, and that nothing else was measured."""
         lengths = self._lengths(tasks)
         rows = Counter(self.facts.table.column("task").filter(pa.array(self.decisions.kept)).to_pylist())
+        kept = self.facts.table.select(["task", "image_origin"]).filter(pa.array(self.decisions.kept))
+        synthetic = kept.filter(pc.equal(kept.column("image_origin").cast(pa.string()), "synthetic"))
+        n_synthetic = Counter(synthetic.column("task").to_pylist())
         return {
             "schema_version": QUALITY_SCHEMA_VERSION,
             "rows_in": selection.rows_in,
@@ -237,7 +240,11 @@ class _Release:
             "rows_rejected": dict(selection.rejected),
             "splits": dict(selection.splits),
             "tasks": {
-                task: {"rows": rows[task], **({"n_chars": _summary(lengths[task])} if task in lengths else {})}
+                task: {
+                    "rows": rows[task],
+                    **({"rows_synthetic": n_synthetic[task]} if n_synthetic[task] else {}),
+                    **({"n_chars": _summary(lengths[task])} if task in lengths else {}),
+                }
                 for task in tasks
             },
             "not_measured": {task: list(TOLD_BY) for task in tasks},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from io import BytesIO
@@ -23,7 +24,18 @@ from rendering.spec import RenderSpec
 SCORES: Final = (
     *("render_similarity", "clip_cosine", "bertscore_f1", "text_recall", "text_precision", "n_tokens", "n_words"),
 )
-READ: Final = ("id", "task", "text", "messages", "source_key", "original_caption", "image", "image_origin", *SCORES)
+READ: Final = (
+    "id",
+    "task",
+    "text",
+    "messages",
+    "source_key",
+    "original_caption",
+    "image",
+    "image_origin",
+    "lineage",
+    *SCORES,
+)
 
 TEXT_CHARS: Final = 1_200
 THUMBNAIL_PX: Final = (480, 360)
@@ -87,7 +99,7 @@ def _compared(rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Iterat
             if kind is None or isinstance(picture, ImageFault):
                 yield example_of(row, note)
                 continue
-            is_ours = row.get("image_origin") == "rendered"
+            is_ours = row.get("image_origin") == "rendered" or "render" in json.loads(row.get("lineage") or "{}")
             try:
                 renderer = renderer or exits.enter_context(shared_renderer())
                 (made,) = renderer.render([row["text"]], RenderSpec(kind) if is_ours else spec_like(picture, kind))

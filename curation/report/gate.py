@@ -36,7 +36,7 @@ from curation.errors import BadInputError, GateFailedError
 from curation.reasons import Reason
 from curation.report.distributions import NUMERICS, QUANTILES
 from curation.report.facts import Check, ReportFacts, Share, TaskFacts
-from curation.report.tally import DOUBTED, FLAGS, MISMATCHED
+from curation.report.tally import DOUBTED, FLAGS, MISMATCHED, SYNTHETIC
 from curation.sample import Task
 
 Comparison = Literal["<", "<=", ">", ">=", "=="]
@@ -201,7 +201,9 @@ def _of_task(task: TaskFacts, metric: str) -> float | None:
         if found is None:
             return None
         return _of_share(found.before, "share") if which == "before" else _of_share(found.after, which)
-    if what in (*FLAGS, MISMATCHED, DOUBTED):
+    if what == SYNTHETIC and what not in task.shares:
+        return 0.0  # every row says where it is from
+    if what in (*FLAGS, MISMATCHED, DOUBTED, SYNTHETIC):
         return _of_share(task.shares.get(what), which)
     summary = next((one.summary for one in task.distributions if one.name == what), None)
     if summary is None:
@@ -217,7 +219,7 @@ def _of_share(share: Share | None, which: str) -> float | None:
 
 def _known_metrics() -> set[str]:
     known = {f"{numeric.name}.{which}" for numeric in NUMERICS for which in _OF_NUMBERS}
-    known |= {f"{name}.{which}" for name in (*FLAGS, MISMATCHED, DOUBTED) for which in _OF_SHARES}
+    known |= {f"{name}.{which}" for name in (*FLAGS, MISMATCHED, DOUBTED, SYNTHETIC) for which in _OF_SHARES}
     known |= {f"bias_{category}.{which}" for category in CATEGORIES for which in (*_OF_SHARES, "before")}
     known |= {f"{name}.{which}" for name in _OF_ALL for which in _OF_COUNTS}
     return known | {"rows.count"}

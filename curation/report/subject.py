@@ -49,6 +49,7 @@ class Asked:
     text_column: str = ""
     task: str = ""
     crop: str = "none"
+    origin_column: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _release(asked: Asked, folder: Workspace, manifest: dict[str, Any], workspac
         task=task,
         image_column=asked.image_column or renamed.get("image", "image"),
         text_column=asked.text_column or renamed.get("text", "text"),
+        origin_column=renamed.get("image_origin", "image_origin"),
     )
     subject = _strangers(named, Workspace(workspace_url))
     return replace(
@@ -246,6 +248,7 @@ def _source(asked: Asked, columns: FoundColumns, split: str) -> Source:
         text_column=columns.text,
         key_column=key,
         context_column=columns.context,
+        origin_column=asked.origin_column,
     )
     return cast("Source", source)
 

@@ -22,6 +22,9 @@ from rendering.compare.comparison import DEFAULT_THRESHOLD
 from rendering.spec import MarkupKind
 
 FLAGS: Final = ("valid", "blank", "cutoff", "clip_truncated")
+SYNTHETIC: Final = "synthetic"
+"""Rows whose `image_origin` says that they were made on purpose; told where there are any."""
+
 MISMATCHED, DOUBTED = "mismatched", "doubted"
 """Shares of rows whose picture is that of another text (render_similarity under `MISMATCHED_BELOW`), and of those whose
 text may be another than the picture's (under `rendering.compare.comparison.DEFAULT_THRESHOLD`)."""
@@ -35,7 +38,8 @@ mended since), no table of 20 (0.299 the least) and 1 of 320 formulas (the next 
 READ: Final = (
     *(numeric.name for numeric in NUMERICS),
     *FLAGS,
-    *("task", "text", "visible_text", "classes", "language", "bias_terms", "bias_terms_original", "text_sha256"),
+    *("task", "image_origin"),
+    *("text", "visible_text", "classes", "language", "bias_terms", "bias_terms_original", "text_sha256"),
     *(f"bias_{category}" for category in CATEGORIES),
     *(f"bias_{category}_original" for category in CATEGORIES),
 )
@@ -84,6 +88,8 @@ class TaskTally:
         for name in (*FLAGS, *_bias_columns()):
             if name in has:
                 self._add_hits(name, table.column(name))
+        if "image_origin" in has:
+            self._add_hits(SYNTHETIC, pc.fill_null(pc.equal(table.column("image_origin"), "synthetic"), False))
         self._add_mentions(table)
         if "classes" in has:
             self._add_classes(table.column("classes"))
@@ -158,7 +164,7 @@ class TaskTally:
     def measured_columns(self) -> set[str]:
         """Columns that have a value in some row, of those that are counted."""
         numbers = {name for name, parts in self._numbers.items() if any(len(part) for part in parts)}
-        hits = {name for name, (_, n) in self._hits.items() if n}
+        hits = {name for name, (_, n) in self._hits.items() if n and name != SYNTHETIC}
         return numbers | hits | ({"classes"} if self.n_classes_measured else set())
 
     def values(self, name: str) -> Floats:
@@ -177,6 +183,8 @@ class TaskTally:
         told: dict[str, Share] = {
             name: share_of(*self._hits[name]) for name in FLAGS if name in self._hits and self._hits[name][1]
         }
+        if self._hits.get(SYNTHETIC, [0])[0]:
+            told[SYNTHETIC] = share_of(*self._hits[SYNTHETIC])
         similarity = self.values("render_similarity")
         if len(similarity) and self.task in KIND_OF_TASK:
             kind = KIND_OF_TASK[self.task]

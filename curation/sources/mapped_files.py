@@ -41,7 +41,8 @@ class MappedFiles:
     `task` says what the text is. `format` is needed only where an address holds several kinds of files. Pictures
     are bytes, base64 or paths relative to the file that names them, within the address; without an `image_column`
     the text is rendered. Columns of a WebDataset tar are its endings and the keys of its `.json`; `image` there is
-    any picture and `text` is `txt`. `context_column`, `key_column` and `license_column` are read where given.
+    any picture and `text` is `txt`. `context_column`, `key_column`, `license_column` and `origin_column` are read where
+    given; the last says of a row of ours that it is `synthetic`.
     `split` is the source's own, as file names tell it, or `all`. `crop` is what the pictures want before use.
     """
 
@@ -57,6 +58,7 @@ class MappedFiles:
     context_column: str = ""
     key_column: str = ""
     license_column: str = ""
+    origin_column: str = ""
     license: str = "unknown"
     crop: Literal["none", "ink"] = "none"
 
@@ -93,7 +95,7 @@ class MappedFiles:
     @property
     def _columns(self) -> Columns:
         texts = (self.text_column, self.context_column)
-        names = (self.key_column, self.license_column)
+        names = (self.key_column, self.license_column, self.origin_column)
         return Columns(tuple(filter(None, texts)), tuple(filter(None, names)), self.image_column)
 
     def _tables(self, found: ResolvedAddress) -> ResolvedAddress:
@@ -130,5 +132,6 @@ class MappedFiles:
             text if isinstance(text, Reject) or fault is None else fault,
             context if isinstance(context, str) else None,
             license=name_of(values.get(self.license_column)) if self.license_column else None,
+            image_origin="synthetic" if self.origin_column and values.get(self.origin_column) == "synthetic" else None,
             excerpt=text if isinstance(text, str) and fault is not None else None,
         )

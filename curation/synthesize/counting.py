@@ -1,9 +1,13 @@
-"""What a build of synthetic rows kept: its classes, and why the others were left out."""
+"""What a build of synthetic rows kept, and why the others were left out; what a release has."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from curation.classes.sample_classes import classes_of
 from curation.ingest import samples_path
@@ -38,3 +42,28 @@ def count_built(workspace: Workspace, selection: Selection, asked: Mapping[str, 
                     for name in asked.get(row["source_key"], ()):
                         left_out.setdefault(name, Counter())[row["reason"]] += 1
     return Counted(kept, left_out)
+
+
+@dataclass(frozen=True)
+class ReleaseCounts:
+    """Samples with each class, all rows and the synthetic ones, each by task."""
+
+    classes: Mapping[str, Counter[str]]
+    n_rows: Mapping[str, int]
+    n_synthetic: Mapping[str, int]
+
+
+def count_release(folder: Path, rename: Mapping[str, str]) -> ReleaseCounts:
+    """Count the classes in the texts of a release's files; `rename` are the names that its recipe gave to columns."""
+    classes: dict[str, Counter[str]] = {}
+    n_rows: Counter[str] = Counter()
+    n_synthetic: Counter[str] = Counter()
+    names = [rename.get(name, name) for name in ("task", "text", "image_origin")]
+    for path in sorted(folder.glob("data/**/*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1_000, columns=names):
+                for task, text, origin in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                    n_rows[task] += 1
+                    n_synthetic[task] += origin == "synthetic"
+                    classes.setdefault(task, Counter()).update(classes_of(task, text, None) or ())
+    return ReleaseCounts(classes, n_rows, n_synthetic)

@@ -46,7 +46,8 @@ _DISPLAY: Final = (
 )
 _LABEL: Final = re.compile(r"\A(?:here(?:'s| is)[^\n:]*|latex|formula|answer)\s*:\s*", re.IGNORECASE)
 _REFUSAL: Final = re.compile(
-    r"\A\W*(?:i['’]?m (?:very )?sorry|sorry\b|i can(?:no|['’])t\b|i(?:['’]| a)m (?:un|not )able|as an ai\b|unfortunately)",
+    r"\A\W*(?:i['’]?m (?:very )?sorry|sorry\b|i can(?:no|['’])t\b|i(?:['’]| a)m (?:un|not )able|as an ai\b"
+    r"|unfortunately)",
     re.IGNORECASE,
 )
 _PROSE: Final = re.compile(r"(?:[A-Za-z]{2,}[ ,]+){5}[A-Za-z]{2,}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from curation.errors import BadInputError
+from curation.errors import AddressError, BadInputError
 from curation.report.gathering import rows_of
 from curation.report.measuring import Choice, measure_subject
 from curation.report.subject import Asked, open_subject
@@ -27,8 +27,12 @@ def read_reference(address: str, tasks: Sequence[str], workspace: str) -> Refere
     """
     rows: dict[str, list[str]] = {task: [] for task in tasks}
     for task, texts in rows.items():
-        subject = open_subject(Asked(address, task=task), workspace)
-        measured = measure_subject(subject, Choice(names=("markup",)))
+        try:
+            subject = open_subject(Asked(address, task=task), workspace)
+        except AddressError:  # a release of other tasks alone
+            continue
+        with subject.workspace.lock():
+            measured = measure_subject(subject, Choice(names=("markup",)))
         for table in rows_of(subject, measured).tables(_READ):
             texts += [
                 row["text"]

@@ -12,6 +12,7 @@ from functools import cached_property
 from random import Random
 from typing import Final
 
+from curation.classes.sample_classes import classes_of
 from curation.generate import GENERATOR_VERSION
 from curation.generate.choose import pick
 from curation.generate.tables import generate_table
@@ -30,6 +31,12 @@ TEMPLATES_VERSION: Final = 1
 ATTEMPTS: Final = 24
 """Drafts of one sample: a class that one draft in eight has is missed by all of them in one case of 25."""
 
+_DRAWS: Final = 6
+"""Of which one draft is chosen where there is a reference."""
+
+_LOOKED_AT: Final = 1_000
+"""Rows of the reference, about, whose classes are counted as known."""
+
 _FROM_PIECES: Final = 0.6
 """Share of the drafts that begin from rows of the reference with the class, where it has any; the others from the
 generator's plan, so that a class of three rows does not give their three frames again and again."""
@@ -43,6 +50,7 @@ class Templates:
 
     def __init__(self, reference: Reference, seed: int) -> None:
         self._reference, self._seed = reference, seed
+        self._classes: dict[str, frozenset[str]] = {}
 
     def drafts(self, asks: Sequence[Ask]) -> list[Draft | Reject]:
         """A draft for each ask."""
@@ -55,8 +63,36 @@ class Templates:
                 "draft": f"{ask.number}.{ask.attempt}",
                 "like": len(self._reference.rows(ask.prompt.task)),
             }
-            made.append(Draft(self.draw(ask.prompt.task, ask.prompt.classes, ask.key), lineage))
+            made.append(Draft(self.familiar(ask.prompt.task, ask.prompt.classes, ask.key), lineage))
         return made
+
+    def familiar(self, task: str, wanted: Sequence[str], key: str) -> str:
+        """Of several draws the first with nothing that is neither asked for nor in the reference, or that with least.
+
+        What comes along unasked is rare again at once.
+        """
+        known = self._known(task)
+        if not known:
+            return self.draw(task, wanted, key)
+        best, least = "", -1
+        for n in range(_DRAWS):
+            text = self.draw(task, wanted, f"{key} {n}" if n else key)
+            found = set(classes_of(task, text, None) or ())
+            strange = len(found - known - set(wanted)) + len(set(wanted) - found) * _DRAWS
+            if least < 0 or strange < least:
+                best, least = text, strange
+            if not strange:
+                break
+        return best
+
+    def _known(self, task: str) -> frozenset[str]:
+        """Classes that the reference has; empty without one."""
+        if task not in self._classes:
+            rows = self._reference.rows(task)
+            some = rows[:: max(1, len(rows) // _LOOKED_AT)]
+            found = (name for row in some for name in classes_of(task, row, None) or ())
+            self._classes[task] = frozenset(found)
+        return self._classes[task]
 
     def draw(self, task: str, wanted: Sequence[str], key: str) -> str:
         """Markup for a task with these classes, as far as they can be had; not in canonical form yet."""

@@ -35,7 +35,7 @@ PAGE = "<!DOCTYPE html>\n<html><body><nav>x</nav></body></html>"
         ("formula_to_latex", "Here is the formula:\n$$\n\\frac{a}{b}\n$$\nwhere a and b are numbers.", r"\frac{a}{b}"),
         ("formula_to_latex", r"The answer is \[ x^2 \].", "x^2"),
         ("formula_to_latex", "LaTeX: x^2", "x^2"),
-        ("formula_to_latex", r"E = \text{energy of the whole system in the box}", r"E = \text{energy of the whole system in the box}"),
+        ("formula_to_latex", r"E = \text{all of it in the one box}", r"E = \text{all of it in the one box}"),
         ("formula_to_latex", "This formula says that all of them are equal.", None),
         ("formula_to_latex", "", None),
     ],
