@@ -80,7 +80,7 @@ def load_loop_recipe(path: str) -> LoopRecipe:
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise RecipeError(f"there is no loop recipe {path!r}", "Give a YAML file: see docs/synthesis.md")
+        raise RecipeError(f"there is no loop recipe {path!r}", "Give a YAML file: see docs/rare-classes.md")
     try:
         plain = yaml.safe_load(file.read_text("utf-8"))
         recipe = LoopRecipe.model_validate(plain)
@@ -103,4 +103,4 @@ def _readable(error: ValidationError, path: str) -> RecipeError:
         model = Synthesis if first["loc"][0] == "synthesize" else LoopRecipe
         mend = nearest(str(first["loc"][-1]), model.model_fields)
         return RecipeError(f"loop recipe {path} has an unknown key {where!r}", mend)
-    return RecipeError(f"loop recipe {path}: {where or 'it'}: {first['msg']}", "See docs/synthesis.md")
+    return RecipeError(f"loop recipe {path}: {where or 'it'}: {first['msg']}", "See docs/rare-classes.md")

@@ -162,7 +162,7 @@ class FormulaPieces:
         runs = list(runs_of(made))
         place = pick(rng, [i for i, run in enumerate(runs) if not _is_separator(run)] or [0])
         units = runs[place]
-        keeps = rng.random() < 0.6 or any(len(unit) > 6 for unit in units)
+        keeps = rng.random() < 0.6 or any(len(unit) > 6 for unit in units) or not _can_move(_joined(units))
         runs[place] = [tuple(piece), *units] if keeps else [tuple(piece)]
         return [node for run in runs for unit in run for node in unit]
 

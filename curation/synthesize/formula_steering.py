@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 from typing import Final
@@ -17,6 +18,7 @@ _SIZES: Final = ("0.5em", "1em", "2mm", "3pt", "0.2cm")
 _COLOURS: Final = ("red", "blue", "teal", "gray")
 _MATHS_SIZES: Final = ("3mu", "5mu", "9mu", "1em")
 _WORDS: Final = ("if", "and", "for all", "where", "otherwise", "in", "with")
+_LARGE: Final = re.compile(r"(\\[bB]igg?)([lrm]?)")
 _DELIMITERS: Final = (("(", ")"), ("[", "]"), (r"\{", r"\}"), ("|", "|"))
 
 
@@ -49,8 +51,12 @@ def command(rng: Random, name: str) -> str:
     if name in (r"\left", r"\right"):
         opening, closing = pick(rng, _DELIMITERS)
         return rf"\left{opening} {_terms(writer)} \right{closing}"
-    if name.lower().startswith(r"\big"):
-        return f"{name}{pick(rng, '([|')} {writer.atom()}"
+    if large := _LARGE.fullmatch(name):
+        size, side = large.groups()
+        opening, closing = pick(rng, _DELIMITERS)
+        if side == "m":
+            return rf"{size}l( {writer.atom()} {name}| {writer.atom()} {size}r)"
+        return f"{size}{'l' if side else ''}{opening} {_terms(writer)} {size}{'r' if side else ''}{closing}"
     if name in INFIXES:
         return f"{{{writer.atom()} {name} {writer.atom()}}}"
     if name in FONT_SWITCHES or name in STYLE_SWITCHES:

@@ -48,8 +48,6 @@ _ALIKE: Final = str.maketrans(
 )
 
 Floats = npt.NDArray[Any]
-Scales = tuple[float, float]
-"""Of width and of height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ def read_alternatives(image: Image.Image, scale: float) -> tuple[Line, ...]:
     Raises:
         RenderingError: rapidocr is not installed.
     """
-    pixels = enlarged(image, (scale, scale))
+    pixels = enlarged(image, scale)
     rectangles: list[tuple[float, ...]] = []
     for top, bottom in tiles(pixels):
         found: Any = shared_finder()(pixels[top:bottom])
@@ -96,19 +94,17 @@ def read_alternatives(image: Image.Image, scale: float) -> tuple[Line, ...]:
             for corners in (() if found.boxes is None else found.boxes + np.array([0, top]))
         ]
     large = [place for place in rectangles if min(place[2] - place[0], place[3] - place[1]) >= SMALLEST_SIDE_PX]
-    return _read(pixels, large, (scale, scale))
+    return _read(pixels, large, scale)
 
 
 def read_places(
-    pixels: npt.NDArray[np.uint8], scales: Scales, places: Sequence[tuple[float, float, float, float]]
+    pixels: npt.NDArray[np.uint8], scale: float, places: Sequence[tuple[float, float, float, float]]
 ) -> tuple[Line, ...]:
-    """What stands in each of `places` (left, top, right, bottom) of the picture that `pixels` enlarges by `scales`.
+    """What stands in each of `places` (left, top, right, bottom) of the picture that `pixels` enlarges `scale` times.
 
     All have to lie in it.
     """
-    return _read(
-        pixels, [tuple(side * scale for side, scale in zip(place, scales * 2, strict=True)) for place in places], scales
-    )
+    return _read(pixels, [tuple(side * scale for side in place) for place in places], scale)
 
 
 def reading_cost(parts: Sequence[tuple[Line, int, int]], text: str) -> float:
@@ -187,14 +183,14 @@ def _columns() -> tuple[dict[str, int], npt.NDArray[np.int64], npt.NDArray[np.in
     return index, order, np.searchsorted(groups[order], np.arange(int(groups.max()) + 1))
 
 
-def enlarged(image: Image.Image, scales: Scales) -> npt.NDArray[np.uint8]:
-    """The pixels of `image` (RGB) at `scales` times its width and height, as the reader takes them: blue first."""
-    size = (max(1, round(image.width * scales[0])), max(1, round(image.height * scales[1])))
-    grown = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+def enlarged(image: Image.Image, scale: float) -> npt.NDArray[np.uint8]:
+    """The pixels of `image` (RGB) at `scale` times its size, as the reader takes them: blue first."""
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    grown = image if scale == 1.0 else image.resize(size, Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(grown.convert("RGB"))[:, :, ::-1])
 
 
-def _read(pixels: npt.NDArray[np.uint8], rectangles: Sequence[Any], scales: Scales) -> tuple[Line, ...]:
+def _read(pixels: npt.NDArray[np.uint8], rectangles: Sequence[Any], scale: float) -> tuple[Line, ...]:
     """Recognise each rectangle of `pixels`; one at a time, for in a batch each is padded to the widest."""
     recogniser = _recogniser()
     _, order, starts = _columns()
@@ -213,14 +209,14 @@ def _read(pixels: npt.NDArray[np.uint8], rectangles: Sequence[Any], scales: Scal
         costs = _cost(logs.max(axis=1, keepdims=True) - logs).astype(np.float16)
         lines.append(
             Line(
-                left / scales[0],
-                top / scales[1],
-                (right - left) / scales[0],
-                (bottom - top) / scales[1],
+                left / scale,
+                top / scale,
+                (right - left) / scale,
+                (bottom - top) / scale,
                 _letters(chances),
                 costs,
                 _passing(costs),
-                step * (bottom - top) / READ_HEIGHT_PX / scales[0],
+                step * (bottom - top) / READ_HEIGHT_PX / scale,
             )
         )
     return tuple(lines)

@@ -172,6 +172,8 @@ def _shows(render: Pixels, box: Box, pictures: Sequence[Box]) -> bool:
     that hides a text is no text.
     """
     pixels = _crop(render, box)
+    if not pixels.size:  # it stands outside of the picture
+        return False
     left, top = max(0, round(box.x_px)), max(0, round(box.y_px))
     beside = np.ones(pixels.shape[:2], dtype=bool)
     for area in map(Area.of, pictures):

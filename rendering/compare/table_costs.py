@@ -22,9 +22,6 @@ READ_WIDTH_PX: Final = 1_000
 MAX_SCALE: Final = 2.0
 """PubTabNet's pictures are 240 to 500 px wide, with letters 5 px high: read at twice their size."""
 
-STRETCH: Final = 1.7
-"""Of width alone; 2.2 does as well, larger and smaller ones less."""
-
 MAX_CELL_COST: Final = 60.0
 SIGNS_COST: Final = 3.0
 """For a cell of signs alone (`***`, a dash), which readers overlook."""
@@ -63,9 +60,8 @@ class Reading:
         self.lines = read_alternatives(image, scale)
         self.words = tuple(word for line in self.lines for word in words_of(line))
         self.ink = ink_of(image, float(np.median([line.height_px for line in self.lines])) if self.lines else 1.0)
-        # Small print is read in three ways, grown smoothly, as it is, and stretched: where one fails another often does
-        # not. Stretched, narrow letters that touch (`rn`, `11/17`) have more of the reader's steps each.
-        self._ways = {way: enlarged(image, way) for way in ((scale, scale), (1.0, 1.0), (STRETCH, 1.0))}
+        # Small print is read in two ways, grown smoothly and as it is: where one fails the other often does not.
+        self._ways = {way: enlarged(image, way) for way in (scale, 1.0)}
         self._places: dict[Place, tuple[Line, ...]] = {}
         self._rows: dict[Line, tuple[int, int]] = {}
         heights = [bottom - top for top, bottom in map(self.rows_of, self.lines)]
@@ -86,7 +82,7 @@ class Reading:
                 left, top, right, bottom = place
                 grown = (max(0, left - 1), max(0, top - 1), min(width, right + 1), min(height, bottom + 1))
                 self._places[place] = tuple(
-                    read_places(pixels, scales, [grown])[0] for scales, pixels in self._ways.items()
+                    read_places(pixels, scale, [grown])[0] for scale, pixels in self._ways.items()
                 )
         return list(zip(*(self._places[place] for place in places), strict=True))
 
@@ -196,7 +192,7 @@ def _places(
     """Lines of ink between the known cells, and between the certain ones, and which doubtful cells may stand in them.
 
     Either one of them (its index), or all together that have the place between known cells to themselves, from left to
-    right: a line with no gap between them. And where a doubtful cell's own words stand, for it alone.
+    right: a line with no gap between them.
     """
     candidates: dict[Place, list[int]] = {}
     letter_px = 0.0
@@ -223,18 +219,7 @@ def _places(
         readers = [cells for cells in readers if _has_room(width / letter_px, sum(len(shown[i].text) for i in cells))]
         if readers:
             found.append((lines, readers))
-    return found + [(_lines_of(shown[index].words), [(index,)]) for index in doubtful if shown[index].words]
-
-
-def _lines_of(words: Sequence[Word]) -> list[Place]:
-    """Where words stand, line by line."""
-    sides: dict[Line, list[float]] = {}
-    for word in in_reading_order(words):
-        sides.setdefault(word.line, []).extend((word.left_px, word.right_px))
-    return [
-        (max(0, int(min(at)) - 1), max(0, int(line.y_px)), round(max(at)) + 2, int(np.ceil(line.y_px + line.height_px)))
-        for line, at in sides.items()
-    ]
+    return found
 
 
 def _width(words: Sequence[Word]) -> float:

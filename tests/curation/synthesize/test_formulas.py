@@ -62,7 +62,8 @@ def test_a_class_of_the_reference_is_put_in(shared_data: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(r"cmd:\underbrace", r"cmd:\xrightarrow", r"cmd:\hspace", r"cmd:\textcolor", r"cmd:\bigl"),
+        *(r"cmd:\underbrace", r"cmd:\xrightarrow", r"cmd:\hspace", r"cmd:\textcolor"),
+        *(r"cmd:\bigl", r"cmd:\Big", r"cmd:\bigcup"),
         *(r"cmd:\left", r"cmd:\hline", r"cmd:\limits", r"cmd:\aleph", r"cmd:\text"),
         *(r"cmd:\genfrac", r"cmd:\scriptstyle"),
         *("env:cases", "env:array", "env:alignedat", "env:Vmatrix", "env:gathered"),
