@@ -35,7 +35,7 @@ def report_on_release(workspace_url: str, name: str, gates: tuple[str, ...], mea
         f"{workspace_url.rstrip('/')}/releases/{name}",
         output_dir=str(folder / name),
         gates=gates,
-        measures=measures,
+        measures=("tokens", *measures),
         workspace=workspace_url,
     )
     return run_named(options, locked=True)
