@@ -16,9 +16,11 @@ from curation.keys import content_key
 from curation.prompts.files import read_prompts
 from curation.prompts.prompt import Prompt
 from curation.store import Workspace
+from curation.synthesize.candidate import Backend
 from curation.synthesize.counting import count_built
 from curation.synthesize.images import ImagesEndpoint, make_pictures
 from curation.synthesize.likeness import Reference
+from curation.synthesize.llm import LanguageModel
 from curation.synthesize.loop import Counted, Reached, Synthesis, synthesize, targets_of
 from curation.synthesize.reading import read_reference
 from curation.synthesize.rounds import read_round, write_whole
@@ -198,10 +200,9 @@ def _pictures(options: SynthesizeOptions, recipe: Recipe, prompts: list[Prompt],
     return Synthesized(release, reached, built.selection.rows_kept, tuple(lines))
 
 
-def backend_facts(backend: object) -> dict[str, float | int]:
+def backend_facts(backend: Backend) -> dict[str, float | int]:
     """What a backend spent; nothing for one that costs nothing."""
-    chat = getattr(backend, "_chat", None)
-    return chat.budget.facts() if chat is not None else {}
+    return backend.cost() if isinstance(backend, LanguageModel) else {}
 
 
 def _told(result: Synthesis) -> list[str]:

@@ -6,8 +6,6 @@ import re
 from functools import cache
 from typing import Final
 
-import inflect
-
 from curation.bias.vocabulary import WordClass
 from curation.classes.objects import vocabulary as objects
 from curation.debias.lexicon import lexicon
@@ -114,6 +112,8 @@ def _plural_verb(verb: str) -> str:
         return verb[:-2]
     if re.search(r"[^aeiou]ies$", verb):
         return verb[:-3] + "y"
+    import inflect  # seconds, in which it checks its own types
+
     said = str(inflect.engine().plural_verb(verb))
     return said if said != verb else verb[:-1]
 

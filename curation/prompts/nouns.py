@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
-import inflect
+if TYPE_CHECKING:
+    import inflect
 
 Kind = Literal["count", "mass", "pair", "plural"]
 
@@ -32,6 +33,8 @@ class Noun:
 
 @cache
 def _engine() -> inflect.engine:
+    import inflect  # seconds, in which it checks its own types
+
     return inflect.engine()
 
 

@@ -67,6 +67,10 @@ class LanguageModel:
         """Why nothing more is asked."""
         return self._chat.budget.spent
 
+    def cost(self) -> dict[str, float | int]:
+        """Requests that were answered now, their tokens, and what they cost."""
+        return self._chat.budget.facts()
+
     def drafts(self, asks: Sequence[Ask]) -> list[Draft | Reject]:
         """A draft for each ask; all are asked together."""
         requests = [self._request(ask) for ask in asks]
