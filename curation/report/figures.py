@@ -80,6 +80,12 @@ def side_by_side(mine: ReportFacts, other: ReportFacts) -> Table:
     ]
     for task in pairs.tasks(mine, other):
         rows.append(_beside(f"{named(task)}: rows", *task.values(lambda facts: facts.n_rows)))
+        for found in pairs.parts(task, lambda facts: facts.bias, lambda one: one.category):
+            shares = [one.after.share if one else None for one in (found.mine, found.other)]
+            if any(shares):
+                cells = (percent(share) if share is not None else NO_NUMBER for share in shares)
+                what = f"{named(task)}: rows that name {human(named(found))}"
+                rows.append((what, *cells, difference_in_points(*shares)))
         for shown in pairs.distributions(task):
             title = shown.either.title
             rows.append(_beside(f"{named(task)}: {title}, mean", *shown.values(lambda each: each.summary.mean)))

@@ -63,10 +63,9 @@ def test_two_data_sets_show_their_differences_first() -> None:
     told = summary_text(report(), report(8_000, "other", seed=3))
     assert told.split("\n")[1].startswith("B: other at 000000000000: 8,000 of 10,031 rows")
     rows = [line.split() for line in told.split("\n")]
-    assert ["Rows", "10,000", "8,000", "+2,000"] in rows
-    assert rows.index(["Rows", "left", "out", "2,031", "2,031", "0"]) > rows.index(
-        ["Rows", "10,000", "8,000", "+2,000"]
-    )
+    changed = rows.index(["Rows", "10,000", "8,000", "+2,000"])
+    assert all(place > changed for place, row in enumerate(rows) if row and row[-1] == "0")
+    assert any(" ".join(row).startswith("image_to_caption: rows that name") for row in rows)
 
 
 def test_colours_are_for_terminals() -> None:
