@@ -27,6 +27,8 @@ NO_DATAGRAMS: Final = (
     "for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport']) delete self[name];"
 )
 """Run in every frame before its own scripts: what can send beside the requests that are answered here is taken away."""
+NO_SURFACE: Final = "Unable to capture screenshot"
+"""What Chromium says where the compositor gave it no picture of a page."""
 MAX_WARNINGS: Final = 20
 """A page can name style sheets by the ten thousand; a sample has no use for all their addresses."""
 
@@ -208,17 +210,23 @@ class Tab:
 
     async def screenshot(self, width_px: int, height_px: int) -> bytes:
         """PNG of the top left `width_px` x `height_px` CSS pixels, at the scale of the tab's form."""
+        from playwright.async_api import Error  # heavy, and loaded by now
+
         # A capture beyond the viewport lays the page out twice more, for the larger size and back.
         fits = width_px <= self._viewport_px[0] and height_px <= self._viewport_px[1]
-        taken = await self._in_page(
-            "Page.captureScreenshot",
-            {
-                "format": "png",
-                "optimizeForSpeed": True,
-                "captureBeyondViewport": not fits,
-                "clip": {"x": 0, "y": 0, "width": width_px, "height": height_px, "scale": 1},
-            },
-        )
+        asked = {
+            "format": "png",
+            "optimizeForSpeed": True,
+            "captureBeyondViewport": not fits,
+            "clip": {"x": 0, "y": 0, "width": width_px, "height": height_px, "scale": 1},
+        }
+        try:
+            taken = await self._in_page("Page.captureScreenshot", asked)
+        except Error as error:
+            # A browser that has only just started, on a busy machine, has nothing to copy from once in a while.
+            if NO_SURFACE not in str(error) or self.gone.done():
+                raise
+            taken = await self._in_page("Page.captureScreenshot", asked)
         return base64.b64decode(taken["data"])
 
     @property

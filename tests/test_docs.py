@@ -78,7 +78,7 @@ def test_every_command_shown_exists(page: str, command: str) -> None:
         targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
         assert [word for word in words[1:] if "=" not in word and word not in targets] == []
     else:
-        assert words[0] in {"git", "cd", "python", ".venv/bin/python", "source", "prefect"}, f"{page}: {command}"
+        assert words[0] in {"git", "cd", "export", "python", ".venv/bin/python", "source", "prefect"}, f"{page}: {command}"
 
 
 def test_every_recipe_shown_is_one(tmp_path: Path) -> None:
