@@ -298,11 +298,11 @@ class ChatEndpoint:
             return Answer("", self.budget.spent)
         used: tuple[int, int] | None = None
         try:
-            found, why = self._sender.post(client, "/chat/completions", body, _completion)
+            found, why = self._sender.post(client, "/chat/completions", body, completion)
             self._note(failed=found is None, why=why)
             if found is None:
                 return Answer("", why)
-            answer = _read(found)
+            answer = read_answer(found)
             used = _used(found, n_in, answer.text)
             if not answer.why:
                 self._keep(body, answer, used)
@@ -372,7 +372,7 @@ def _json(content: bytes) -> Any:
         return None
 
 
-def _completion(found: Any) -> dict[str, Any] | None:
+def completion(found: Any) -> dict[str, Any] | None:
     """A chat completion; None for anything else."""
     try:
         message = found["choices"][0]["message"]
@@ -384,7 +384,8 @@ def _completion(found: Any) -> dict[str, Any] | None:
     return dict(found) if is_one else None
 
 
-def _read(found: Mapping[str, Any]) -> Answer:
+def read_answer(found: Mapping[str, Any]) -> Answer:
+    """What a chat completion says."""
     choice = found["choices"][0]
     message, finish = choice["message"], choice.get("finish_reason")
     text = message.get("content")

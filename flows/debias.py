@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 
 from curation.bert_model import PACKAGED
 from curation.bias.vocabulary import CATEGORIES, vocabulary_digest
+from curation.chat_endpoint import Endpoint
 from curation.debias.caption_files import Caption
 from curation.debias.cost import BeforeAfter, bert_scores, bias_rates, terms_in
 from curation.debias.data_sets import names_of, open_captions, write_set
-from curation.debias.endpoint import Endpoint, Rewritten, rewrite_all
+from curation.debias.endpoint import Rewritten, rewrite_all
 from curation.debias.lexicon import lexicon_digest
 from curation.debias.review import Change, read_review, write_review
 from curation.debias.rules import RULES_VERSION, rewrite

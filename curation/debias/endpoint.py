@@ -6,27 +6,21 @@ come, or cannot be used, is made by rule, and says so.
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from curation.chat_endpoint import Endpoint, Limits, Sender, Sleep, completion, read_answer
 from curation.debias.rules import changeable, rewrite
-from curation.errors import BadInputError, UnreachableError
+from curation.errors import UnreachableError
 
 if TYPE_CHECKING:
     import httpx
 
-ADDRESS, KEY, MODEL = "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"
-
-N_TRIES: Final = 4
-TIMEOUT_S: Final = 60.0
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 30.0
-"""However long a server asks to be left alone."""
+LIMITS: Final = Limits(n_tries=4, timeout_s=60.0)
 
 MOST_FAILURES: Final = 10
 """Captions in a row for which no answer came: then the endpoint is given up."""
@@ -56,7 +50,6 @@ _REFUSAL: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r"""^["“'‘](.*)["”'’]$""", re.DOTALL)
 _LABEL: Final = re.compile(r"^(?:caption|rewritten caption|new caption|answer)\s*:\s*", re.IGNORECASE)
-_PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
 @dataclass(frozen=True)
@@ -68,39 +61,8 @@ class Rewritten:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the model is. The key is in no text that is made of this."""
-
-    address: str
-    model: str
-    key: str = ""
-    n_tries: int = N_TRIES
-    timeout_s: float = TIMEOUT_S
-    first_wait_s: float = FIRST_WAIT_S
-    n_at_once: int = 4
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.address}, {self.model})"
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Endpoint:
-        """The endpoint that the environment names. Raises `BadInputError` where it does not."""
-        missing = [name for name in (ADDRESS, MODEL) if not environment.get(name)]
-        if missing:
-            mend = f"Set {ADDRESS}, {MODEL}, and {KEY} if it wants one; or debias by --rewriter rules"
-            raise BadInputError(
-                f"the environment does not say which model to ask ({' and '.join(missing)} not set)", mend
-            )
-        return cls(environment[ADDRESS].rstrip("/"), environment[MODEL], environment.get(KEY, ""))
-
-
-class _NoAnswerError(Exception):
-    """Nothing usable came, for the reason that it holds."""
-
-
 def rewrite_all(
-    captions: Sequence[str], endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep
+    captions: Sequence[str], endpoint: Endpoint, limits: Limits = LIMITS, sleep: Sleep = time.sleep
 ) -> list[Rewritten]:
     """Each caption written again by the model; those without a mention are not sent and stay as they are.
 
@@ -116,15 +78,15 @@ def rewrite_all(
     asked = list(dict.fromkeys(caption for caption in captions if changeable(caption)))
     headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
     answers: dict[str, Rewritten] = {}
-    failures = 0
+    failures, sender = 0, Sender(endpoint, limits, sleep)
     with (
-        httpx.Client(timeout=endpoint.timeout_s, headers=headers, follow_redirects=False) as client,
-        ThreadPoolExecutor(endpoint.n_at_once) as pool,
+        httpx.Client(timeout=limits.timeout_s, headers=headers, follow_redirects=False) as client,
+        ThreadPoolExecutor(limits.n_at_once) as pool,
     ):
         for start in range(0, len(asked), MOST_FAILURES):
             some = asked[start : start + MOST_FAILURES]
             for caption, (answer, came) in zip(
-                some, pool.map(lambda one: _one(client, endpoint, one, sleep), some), strict=True
+                some, pool.map(lambda one: _one(client, sender, endpoint.model, one), some), strict=True
             ):
                 answers[caption] = answer
                 failures = 0 if came else failures + 1
@@ -134,65 +96,19 @@ def rewrite_all(
     return [answers.get(caption, Rewritten(caption, endpoint.model)) for caption in captions]
 
 
-def _one(
-    client: httpx.Client, endpoint: Endpoint, caption: str, sleep: Callable[[float], None]
-) -> tuple[Rewritten, bool]:
+def _one(client: httpx.Client, sender: Sender, model: str, caption: str) -> tuple[Rewritten, bool]:
     """A caption's rewriting, and whether an answer came."""
-    try:
-        said = _ask(client, endpoint, caption, sleep)
-    except _NoAnswerError as error:
-        return Rewritten(rewrite(caption), "rules", str(error)), False
-    answer = _cleaned(said, caption)
-    problem = _problem_of(answer, caption)
-    return (Rewritten(rewrite(caption), "rules", problem) if problem else Rewritten(answer, endpoint.model)), True
-
-
-def _ask(client: httpx.Client, endpoint: Endpoint, caption: str, sleep: Callable[[float], None]) -> str:
-    import httpx  # noqa: PLC0415 - as above
-
     body = {
-        "model": endpoint.model,
+        "model": model,
         "messages": [{"role": "system", "content": GUIDELINES}, {"role": "user", "content": caption}],
         "temperature": 0,
     }
-    reason, wait = "", 0.0
-    for attempt in range(endpoint.n_tries):
-        if attempt:
-            sleep(wait)
-        wait = min(endpoint.first_wait_s * 2**attempt, LONGEST_WAIT_S)
-        try:
-            answer = client.post(f"{endpoint.address}/chat/completions", json=body)
-        except httpx.TransportError as error:
-            reason = f"no answer: {type(error).__name__}"
-            continue
-        except httpx.InvalidURL as error:
-            raise BadInputError(f"{ADDRESS} is no address", "It is something like https://host/v1") from error
-        if answer.status_code in _PASSING:
-            reason = f"no answer: HTTP {answer.status_code}"
-            wait = max(wait, _asked_to_wait(answer))
-            continue
-        if answer.status_code != httpx.codes.OK:
-            problem = f"{endpoint.address} answers HTTP {answer.status_code} for model {endpoint.model}"
-            raise BadInputError(problem, f"Check {ADDRESS}, {KEY} and {MODEL}")
-        said = _content(answer)
-        if said is not None:
-            return said
-        reason = "no answer: not what a chat completion looks like"
-    raise _NoAnswerError(reason)
-
-
-def _asked_to_wait(answer: httpx.Response) -> float:
-    said = answer.headers.get("retry-after", "")
-    return min(float(said), LONGEST_WAIT_S) if re.fullmatch(r"\d+(?:\.\d+)?", said) else 0.0
-
-
-def _content(answer: httpx.Response) -> str | None:
-    """What the model said; None where the answer is not of the shape that it should be."""
-    try:
-        said: Any = answer.json()["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError):
-        return None
-    return said if isinstance(said, str) else None
+    found, why = sender.post(client, "/chat/completions", body, completion)
+    if found is None:
+        return Rewritten(rewrite(caption), "rules", why), False
+    answer = _cleaned(read_answer(found).text, caption)
+    problem = _problem_of(answer, caption)
+    return (Rewritten(rewrite(caption), "rules", problem) if problem else Rewritten(answer, model)), True
 
 
 def _cleaned(said: str, caption: str) -> str:

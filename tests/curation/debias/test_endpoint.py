@@ -12,7 +12,9 @@ from time import sleep
 
 import pytest
 
-from curation.debias.endpoint import GUIDELINES, Endpoint, rewrite_all
+from curation.chat_endpoint import Endpoint, Limits
+from curation.debias import endpoint as debias
+from curation.debias.endpoint import GUIDELINES, Rewritten
 from curation.errors import BadInputError, UnreachableError
 
 Answer = tuple[int, object]
@@ -58,13 +60,17 @@ class Server:
         self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
 
 
+def rewrite_all(captions: list[str], endpoint: Endpoint) -> list[Rewritten]:
+    return debias.rewrite_all(captions, endpoint, Limits(n_tries=3, timeout_s=0.4, first_wait_s=0.01))
+
+
 @contextmanager
 def serving(answer: Callable[[str, int], Answer]) -> Iterator[tuple[Server, Endpoint]]:
     server = Server(answer)
     thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield server, Endpoint(server.address, "tiny", "secret", n_tries=3, timeout_s=0.4, first_wait_s=0.01)
+        yield server, Endpoint(server.address, "tiny", "secret")
     finally:
         server.http.shutdown()
         server.http.server_close()
@@ -141,6 +147,6 @@ def test_one_that_never_answers_ends_the_run_and_one_that_refuses_the_key_at_onc
 
 def test_the_environment_says_where_the_model_is() -> None:
     named = {"OPENAI_BASE_URL": "http://host/v1/", "OPENAI_MODEL": "m", "OPENAI_API_KEY": "k"}
-    assert Endpoint.from_environment(named) == Endpoint("http://host/v1", "m", "k")
+    assert Endpoint.from_environment(environment=named) == Endpoint("http://host/v1", "m", "k")
     with pytest.raises(BadInputError, match="OPENAI_MODEL not set"):
-        Endpoint.from_environment({"OPENAI_BASE_URL": "http://host/v1"})
+        Endpoint.from_environment(environment={"OPENAI_BASE_URL": "http://host/v1"})
