@@ -21,8 +21,10 @@ class Verdict:
     said: str
 
 
-def gate_verdict(folder: Path, *, asked: bool) -> Verdict:
+def gate_verdict(folder: Path, *, asked: bool, stopped: str = "not pushed", all_the_same: str = "push") -> Verdict:
     """What the gates that a release was held against say of it; it may have been held against none.
+
+    `stopped` and `all_the_same` are the words for what does not happen, and what --no-gate makes happen.
 
     Raises:
         GateFailedError: checks failed, and it was `asked` for the gate.
@@ -41,8 +43,8 @@ def gate_verdict(folder: Path, *, asked: bool) -> Verdict:
     try:
         require_passed(checks)
     except GateFailedError as error:
-        mend = "Mend the rows and build again, or push all the same with --no-gate, which is recorded"
-        raise GateFailedError(f"not pushed: {error.problem}", mend) from None
+        mend = f"Mend the rows and build again, or {all_the_same} all the same with --no-gate, which is recorded"
+        raise GateFailedError(f"{stopped}: {error.problem}", mend) from None
     warned = [check for check in checks if not check.passed]
     if warned:
         n_passed = len(checks) - len(warned)

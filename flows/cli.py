@@ -9,12 +9,15 @@ from typing import Any, Final
 import click
 
 from flows.debias_command import debias
+from flows.distilvit_command import train_distilvit
 from flows.evaluate_command import evaluate
 from flows.loop_command import loop
 from flows.merge_command import merge
+from flows.predict_command import predict
 from flows.prompts_command import prompts
 from flows.schedule import schedule
 from flows.synthesize_command import synthesize
+from flows.train_command import train
 
 INTERRUPTED: Final = 130
 """What a shell reports for a command that Ctrl-C ended."""
@@ -296,6 +299,9 @@ main.add_command(debias)
 main.add_command(evaluate)
 main.add_command(synthesize)
 main.add_command(loop)
+main.add_command(train)
+main.add_command(train_distilvit)
+main.add_command(predict)
 
 
 def quality_report() -> None:

@@ -35,6 +35,9 @@ FLOWS: Final[dict[str, Schedulable]] = {
     "merge": Schedulable(
         "flows.scheduled_merge.scheduled_merge", "flows.scheduled_merge.check", "several sets into one, and its push"
     ),
+    "train": Schedulable(
+        "flows.scheduled_train.scheduled_train", "flows.scheduled_train.check", "a model, where its release changed"
+    ),
 }
 """What `--flow` takes. A new one is a line here and a module with the flow and its check."""
 

@@ -70,6 +70,8 @@ class Tab:
         self._document: str | None = None
         self._is_plain = False
         """Whether nothing of the document that is shown will outlive it."""
+        self._has_asked = False
+        """Whether an answer to a document may still be in Blink's memory."""
         self._markup = ""
         self._spec: RenderSpec | None = None
         self._warnings: set[str] = set()
@@ -140,17 +142,22 @@ class Tab:
         plain = not self._scripts and is_plain_page(document)
         if plain and self.sheet is None and self._is_plain:
             # In the place of the one before, under the same policy: half the work of going to another (benchmarks).
-            # To say again that nothing is cached empties Blink's memory of pictures, as going elsewhere does.
-            await asyncio.gather(
-                self._in_page("Network.setCacheDisabled", {"cacheDisabled": True}),
-                self._in_page("Page.setDocumentContent", {"frameId": self._main_frame, "html": document}),
-            )
+            content = {"frameId": self._main_frame, "html": document}
+            forgotten, self._has_asked = not self._has_asked, False
+            if forgotten:
+                await self._in_page("Page.setDocumentContent", content)
+            else:
+                # To say again that nothing is cached empties Blink's memory of pictures, as going elsewhere does.
+                await asyncio.gather(
+                    self._in_page("Network.setCacheDisabled", {"cacheDisabled": True}),
+                    self._in_page("Page.setDocumentContent", content),
+                )
             await self._loaded.wait()
             return
         self.sheet = None
         self._n_loads += 1
         self._url = f"{ORIGIN}?{self._n_loads}"
-        self._document, self._is_plain, self._arrived = document, False, False
+        self._document, self._is_plain, self._arrived, self._has_asked = document, False, False, False
         begun = await self._session.send("Page.navigate", {"url": self._url})
         if "loaderId" in begun and not self._left:
             await self._loaded.wait()
@@ -277,6 +284,7 @@ class Tab:
             await self._session.send("Fetch.fulfillRequest", {"requestId": request_id, "responseCode": 204})
             return
         assert self._spec is not None
+        self._has_asked = True
         pictures, font = self._spec.pictures, self._spec.font
         if kind == "Image" and isinstance(pictures, PictureFolder):  # it is decoded and made small: not in the loop
             reply = await asyncio.to_thread(answer, url, kind, self._markup, pictures, font)
