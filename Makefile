@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup-base setup demo test lint types layers tests quality-report quality-report-quick merge-datasets generate-prompts format lock clean
+.PHONY: help setup-base setup demo test lint types layers tests quality-report quality-report-quick merge-datasets generate-prompts train train-quick train-modern train-large format lock clean
 
 PYTHON ?= python3
 VENV_PACKAGE = python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
@@ -69,6 +69,26 @@ merge-datasets: setup ## MERGE_DATASETS (presets, folders, org/name) into MERGE_
 generate-prompts: setup ## for rare classes: of RARE_OBJECTS (the report's objects_below_50.csv) or FROM a release; also TASK, OUTPUT, SEED
 	$(BIN)/markupmill prompts $(if $(FROM),--from "$(FROM)",--rare-objects "$(or $(RARE_OBJECTS),quality_reports/objects_below_50.csv)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(SEED),--seed $(SEED))
+
+# distilvit's names and variables; DATASET is a release: a folder, or org/name[@revision]
+PRESET ?= distilvit
+TRAIN = $(BIN)/markupmill train-distilvit --preset $(PRESET) --dataset "$(DATASET)" \
+	$(if $(EPOCHS),--num-train-epochs $(EPOCHS)) $(if $(SAMPLE),--sample $(SAMPLE)) \
+	$(if $(MAX_LENGTH),--max-length $(MAX_LENGTH)) $(if $(ENCODER),--encoder-model "$(ENCODER)") \
+	$(if $(DECODER),--decoder-model "$(DECODER)") $(TRAIN_ARGS)
+
+train: setup ## a captioner as distilvit trains it, on DATASET; also EPOCHS, SAMPLE, MAX_LENGTH, ENCODER, DECODER, TRAIN_ARGS
+	@test -n "$(DATASET)" || { echo "Which release? make $@ DATASET=org/name" >&2; exit 2; }
+	$(TRAIN)
+
+train-quick: PRESET = distilvit_quick
+train-quick: train ## the same on 100 rows, once
+
+train-modern: PRESET = distilvit_modern
+train-modern: train ## with SmolLM-360M
+
+train-large: PRESET = distilvit_large
+train-large: train ## with SigLIP-SO400M and SmolLM-1.7B
 
 format: setup ## ruff: mend what can be mended
 	$(BIN)/ruff check --fix .

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curation.report.gate import load_gate
 from flows.merge_recipe import MergeRecipe, load_merge_recipe
-from flows.recipe import Recipe, RecipeError, load_recipe, nearest, parse_recipe
+from flows.recipe import Recipe, load_recipe, parse_recipe
+from flows.recipe_parts import RecipeError, nearest
 from flows.synthesize import SynthesizeOptions
 
 

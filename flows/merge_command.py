@@ -87,7 +87,10 @@ def merge(recipe_file: str | None, recipe: str | None, **options: Any) -> None:
     """
     if recipe and recipe_file:
         raise click.UsageError("Give the recipe once.")
-    from flows.merge import MergeOptions, run_merge  # noqa: PLC0415 - keeps --help light
+    from flows.light_start import light_start  # noqa: PLC0415 - keeps --help light
+
+    with light_start():
+        from flows.merge import MergeOptions, run_merge  # noqa: PLC0415 - as above
 
     run_merge(MergeOptions(recipe=recipe or recipe_file, **options), click.echo)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from curation.balance_rules import BalanceRule
 from curation.conversation import Prompt
@@ -22,17 +22,13 @@ from curation.merge.opening import entry_of
 from curation.merge.presets import PRESETS, source_of
 from curation.merge.spec import MergeEntry, MergeSpec
 from curation.split import SplitRule
-from flows.recipe import PromptSettings, RecipeError, SplitSettings, nearest
+from flows.recipe_parts import PromptSettings, RecipeError, SplitSettings, Strict, nearest
 
 _OWN: Final = ("name", "preset", "address", "columns", "task", "license", "split", "limit", "weight")
 _NUMBERS: Final = re.compile(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MergeSource(_Strict):
+class MergeSource(Strict):
     """One source: a preset or an address, and how it is read; see `curation.merge.spec.MergeEntry`."""
 
     name: str = ""
@@ -69,7 +65,7 @@ class MergeSource(_Strict):
         return entry
 
 
-class MergeRecipe(_Strict):
+class MergeRecipe(Strict):
     """A whole merge recipe; see `curation.merge.spec.MergeSpec`. `sample` is a limit for each source without one."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "merged_dataset"

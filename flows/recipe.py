@@ -6,7 +6,6 @@ one. The field descriptions here are the reference; `docs/recipes.md` shows them
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from importlib.resources import files
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from curation.conversation import Prompt
 from curation.duplicates import Mode
@@ -35,7 +34,7 @@ from curation.sources.synthesized import Synthesized
 from curation.sources.synthetic_images import SyntheticImages
 from curation.sources.websight import WebSight
 from curation.split import SplitRule
-from rendering.errors import BadInputError
+from flows.recipe_parts import PromptSettings, RecipeError, SplitSettings, Strict, nearest
 from rendering.pictures import pictures_of
 from rendering.profiles import profile_named
 
@@ -52,15 +51,7 @@ MeasureName = Literal["markup", "render", "bias", "classes", "hashes", "statisti
 """Names of `curation.pipeline.MEASURES`; `tokens` is always made."""
 
 
-class RecipeError(BadInputError):
-    """A recipe, or an override of one, cannot be used."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceEntry(_Strict):
+class SourceEntry(Strict):
     """One source: its kind (`type`), its own settings, and how many of its rows may be kept.
 
     That is `limit`, or its share, by `weight`, of the recipe's `rows`.
@@ -84,7 +75,7 @@ class SourceEntry(_Strict):
         return source
 
 
-class TokenSettings(_Strict):
+class TokenSettings(Strict):
     """What training will see, counted with the tokenizer of the model to be trained.
 
     `tokenizer` is a Hub id, a folder, or `package:NAME` for one that a Python package ships. Rows above
@@ -104,7 +95,7 @@ class TokenSettings(_Strict):
         return self.ingest_ceiling or self.max_seq_length
 
 
-class ReleaseSettings(_Strict):
+class ReleaseSettings(Strict):
     """Columns of the release beside `image`, `text` and lineage, other names for columns, and what rows look like."""
 
     carry: tuple[str, ...] = ("n_tokens",)
@@ -112,23 +103,7 @@ class ReleaseSettings(_Strict):
     layout: Layout = "image_text"
 
 
-class PromptSettings(_Strict):
-    """Prompts that training will use; the task's own where not given."""
-
-    system: str | None = None
-    user: str | None = None
-    template: str | None = None
-
-
-class SplitSettings(_Strict):
-    """Shares that add up to 1, or numbers of rows."""
-
-    train: float = 0.8
-    validation: float = 0.1
-    test: float = 0.1
-
-
-class ModelSettings(_Strict):
+class ModelSettings(Strict):
     """Which models measure: see `curation.pipeline.ModelChoice`."""
 
     clip: str = ""
@@ -136,7 +111,7 @@ class ModelSettings(_Strict):
     device: str = "auto"
 
 
-class RenderSettings(_Strict):
+class RenderSettings(Strict):
     """How rows without a picture get theirs.
 
     `profile` is a name out of `rendering.profiles` (plain, web, journal, formula, photocopy, scan); what it draws for
@@ -160,7 +135,7 @@ class RenderSettings(_Strict):
         return RenderChoice(self.profile, self.seed, pictures_of(self.pictures))
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """A whole recipe. `where` are SQL conditions over sample and measure columns; all must hold.
 
     `gates` are files or shipped names (see `curation.report.gate`) that the release is held against: a build whose
@@ -376,10 +351,3 @@ def _keys_at(parents: tuple[int | str, ...]) -> list[str]:
             return []
         model = inner
     return list(model.model_fields)
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """The known name that was probably meant, or all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(names))}"

@@ -138,7 +138,8 @@ class _Steps:
         (of_task,) = done.result.tasks
         (overall,) = of_task.overall
         scores = {name: asdict(one) for name, one in overall.scores.items()}
-        return {"main": of_task.main, "scores": scores, "page": done.page.name}
+        main = of_task.main if of_task.main in scores else next(iter(scores))
+        return {"main": main, "scores": scores, "page": done.page.name}
 
     def report(self) -> dict[str, Any]:
         from training.model_card import write_card  # noqa: PLC0415 - matplotlib

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from PIL import Image
 
-from curation.conversation import DEFAULT_USER
+from curation.conversation import DEFAULT_USER, IMAGE_MARK, Prompt
 from curation.errors import BadInputError
 from curation.sample import Task
 from rendering.pixels import ImageFault, decode_rgb
@@ -23,21 +23,32 @@ from training.setups import TrainedModel
 def predict_rows(rows: Rows, model: TrainedModel, config: RunConfig, folder: Path) -> dict[str, Any]:
     """Write `predictions.parquet`, a row for each of `rows`, and say how many and how long it took.
 
-    Holds all predictions, and the pictures of one row group at a time decoded.
+    Holds all predictions and their encoded pictures.
 
     Raises:
         BadInputError: a picture cannot be decoded; the row is named.
     """
     started_s = time.monotonic()
     prompt = config.prompt.prompt()
-    asked = DEFAULT_USER[config.data.task] if prompt.user is None else prompt.user
-    texts = model.predict((picture_of(rows[index]) for index in range(len(rows))), prompt, config.data.task)
-    found = [
-        Prediction(row.id, cast("Task", row.task), text, row.text, folder.name, row.image, row.classes, asked)
-        for row, text in zip(_each(rows), texts, strict=True)
-    ]
+    found = [_predicted(row, model, prompt, folder.name) for row in (rows[index] for index in range(len(rows)))]
     write_predictions(found, folder / PREDICTIONS)
     return {"n": len(found), "seconds": round(time.monotonic() - started_s, 3)}
+
+
+def asked_and_answered(row: Row, prompt: Prompt) -> tuple[str, str]:
+    """What is asked about a row's picture, and what is right: of a conversation the first question and its answer."""
+    if row.conversation is None:
+        return DEFAULT_USER[row.task] if prompt.user is None else prompt.user, row.text
+    said = {"user": "", "assistant": ""}
+    for turn in reversed(row.conversation):
+        said[turn["role"]] = turn["content"]
+    return said["user"].replace(IMAGE_MARK, "").strip(), said["assistant"]
+
+
+def _predicted(row: Row, model: TrainedModel, prompt: Prompt, name: str) -> Prediction:
+    question, answer = asked_and_answered(row, prompt)
+    (text,) = model.predict([picture_of(row)], replace(prompt, user=question), row.task)
+    return Prediction(row.id, cast("Task", row.task), text, answer, name, row.image, row.classes, question)
 
 
 def picture_of(row: Row) -> Image.Image:
@@ -46,7 +57,3 @@ def picture_of(row: Row) -> Image.Image:
     if isinstance(picture, ImageFault):
         raise BadInputError(f"the picture of {row.id} cannot be read: {picture.kind}", "Build the release again")
     return picture
-
-
-def _each(rows: Rows) -> Iterator[Row]:
-    return (rows[index] for index in range(len(rows)))

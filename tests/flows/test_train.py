@@ -102,7 +102,7 @@ def test_a_run_goes_from_release_to_scores_and_card(run: tuple[Path, str]) -> No
     config, said = run
     folder = config.parent / "run"
     state = state_of(folder)
-    assert list(state["steps"]) == ["data", "train", "merge", "predict", "score", "report"]
+    assert set(state["steps"]) == {"data", "train", "merge", "predict", "score", "report"}
     assert state["steps"]["data"] == {"n_train": 5, "n_validation": 2, "n_test": 2}
     assert state["steps"]["train"]["n_steps"] == 3
     assert state["steps"]["merge"]["max_logit_difference"] < 1e-5
@@ -114,7 +114,8 @@ def test_a_run_goes_from_release_to_scores_and_card(run: tuple[Path, str]) -> No
     header = yaml.safe_load(card.split("---\n")[1])
     assert header["pipeline_tag"] == "image-text-to-text"
     [index] = header["model-index"]
-    assert {result["metrics"][0]["type"] for result in index["results"]} >= {"exact_match", "bleu"}
+    [result] = index["results"]
+    assert {metric["type"] for metric in result["metrics"]} >= {"exact_match", "bleu"}
     for told in ("| revision | `k1` |", "| rows | 5 train, 2 validation, 2 test |", "peak memory", "| Exact match |"):
         assert told in card
     assert "not run: the release was held against no gate" in card

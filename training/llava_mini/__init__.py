@@ -1,0 +1,1 @@
+"""CLIP, a projector and a small chat model: set-up 2."""
