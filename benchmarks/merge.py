@@ -6,7 +6,9 @@ Rows are pictures of 22 kB of noise and captions (the harder case: their picture
 process of its own, in turn, so that whatever else the machine does is spread over all of them; what is compared are
 medians of one run. `datasets` loads with an empty cache, concatenates, shuffles and saves; ours is the whole command,
 with empty caches, duplicates left out and everything hashed and on the disk at its end; the copy is on the disk, too.
-`--large` merges so many rows once more, for the memory alone.
+All modules are compiled before, as they are wherever a command runs for the second time. "Inside" are the seconds after
+imports. "ours again" knows the hashes of its sources, as it does of files of the Hub. `--large` merges so many rows
+once more, for the memory alone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,44 +50,67 @@ with pq.ParquetWriter(path, schema) as writer:
 """
 
 DATASETS: Final = """
-import sys
+import sys, time
 from datasets import concatenate_datasets, load_dataset
 *files, cache, out = sys.argv[1:]
+started_s = time.perf_counter()
 parts = [load_dataset("parquet", data_files=file, split="train", cache_dir=cache) for file in files]
 concatenate_datasets(parts).shuffle(seed=42).save_to_disk(out)
+print("inside", time.perf_counter() - started_s)
+"""
+
+OURS: Final = """
+import sys, time
+import flows.merge_command
+from flows.light_start import light_start
+with light_start():
+    import flows.merge
+inner = flows.merge.run_merge
+def timed(*given):
+    started_s = time.perf_counter()
+    inner(*given)
+    print("inside", time.perf_counter() - started_s)
+flows.merge.run_merge = timed
+flows.merge_command.merge()
 """
 
 COPY: Final = """
-import os, shutil, sys
+import os, shutil, sys, time
 *files, out = sys.argv[1:]
+started_s = time.perf_counter()
 os.makedirs(out)
 for file in files:
     copied = shutil.copy(file, out)
     with open(copied, "rb+") as opened:
         os.fsync(opened.fileno())
+print("inside", time.perf_counter() - started_s)
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process: seconds on the clock, seconds of all cores, greatest memory."""
+    """One process: seconds on the clock, of them after imports, seconds of all cores, greatest memory."""
 
     wall_s: float
+    inside_s: float
     cpu_s: float
     peak_mb: float
 
 
 def run(command: list[str], env: dict[str, str]) -> Run:
-    started_s = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | env)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | env
+    with tempfile.TemporaryFile("w+") as said:
+        started_s = time.perf_counter()
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=ours)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - started_s
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read()
     if process.returncode:
-        raise SystemExit(f"{command[:4]} failed: {said.decode()[-500:]}")
-    wall_s = time.perf_counter() - started_s
-    return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        raise SystemExit(f"{command[:4]} failed: {text[-500:]}")
+    inside_s = next((float(line.split()[1]) for line in text.splitlines() if line.startswith("inside ")), wall_s)
+    return Run(wall_s, inside_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def made(folder: Path, n_files: int, n_rows: int) -> list[str]:
@@ -96,9 +122,34 @@ def made(folder: Path, n_files: int, n_rows: int) -> list[str]:
     return [str(file) for file in files]
 
 
-def ours(files: list[str], scratch: Path) -> list[str]:
-    out = ["--save-path", str(scratch / "ours"), "--cache-dir", str(scratch / "cache")]
-    return [sys.executable, "-m", "flows.cli", "merge", "--datasets", *files, *out]
+def commands(files: list[str], scratch: Path) -> dict[str, list[str]]:
+    """Every way's command, in the order in which they run. What makes ours known leaves its hashes to `ours again`."""
+    python = [sys.executable, "-c"]
+    merge = ["--datasets", *files, "--cache-dir", str(scratch / "cache"), "--save-path"]
+    return {
+        "datasets": [*python, DATASETS, *files, str(scratch / "hf"), str(scratch / "saved")],
+        "ours": [*python, OURS, *merge, str(scratch / "ours")],
+        "ours again": [*python, OURS, *merge, str(scratch / "again")],
+        "copy": [*python, COPY, *files, str(scratch / "copied")],
+    }
+
+
+def rounds(files: list[str], work: Path, n_rounds: int) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {}
+    for _ in range(n_rounds):
+        with tempfile.TemporaryDirectory(dir=work) as folder:
+            scratch = Path(folder)
+            for way, command in commands(files, scratch).items():
+                runs.setdefault(way, []).append(run(command, environment(work, scratch)))
+                print(way, runs[way][-1], file=sys.stderr, flush=True)
+                for made_now in ("hf", "saved", "ours", "again", "copied"):
+                    shutil.rmtree(scratch / made_now, ignore_errors=True)
+    return runs
+
+
+def environment(work: Path, scratch: Path) -> dict[str, str]:
+    caches = {"XDG_CACHE_HOME": str(scratch / "xdg"), "PYTHONPYCACHEPREFIX": str(work / "compiled")}
+    return {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **caches}
 
 
 def main() -> None:
@@ -109,30 +160,26 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "markupmill-merge")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    files = made(options.work, 2, options.rows)
-    runs: dict[str, list[Run]] = {"datasets": [], "ours": [], "copy": []}
-    for _ in range(options.rounds):
-        for way, done in runs.items():
-            with tempfile.TemporaryDirectory(dir=options.work) as folder:
-                scratch = Path(folder)
-                commands = {
-                    "datasets": [sys.executable, "-c", DATASETS, *files, str(scratch / "hf"), str(scratch / "saved")],
-                    "ours": ours(files, scratch),
-                    "copy": [sys.executable, "-c", COPY, *files, str(scratch / "copied")],
-                }
-                env = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(scratch / "xdg"), "HF_HUB_OFFLINE": "1"}
-                done.append(run(commands[way], env))
-                print(way, done[-1], file=sys.stderr, flush=True)
-    print("| way | seconds | seconds of CPU | peak memory (MB) |\n|---|---:|---:|---:|")
+    (options.work / "small").mkdir(exist_ok=True)
+    rounds(made(options.work / "small", 2, 200), options.work, 1)  # compiles all modules
+    runs = rounds(made(options.work, 2, options.rows), options.work, options.rounds)
+    print("| way | seconds | inside | seconds of CPU | peak memory (MB) |\n|---|---:|---:|---:|---:|")
     for way, done in runs.items():
-        cells = [median(getattr(one, name) for one in done) for name in ("wall_s", "cpu_s", "peak_mb")]
-        print(f"| {way} | {cells[0]:.1f} | {cells[1]:.1f} | {cells[2]:,.0f} |")
-    wall = {way: median(one.wall_s for one in done) for way, done in runs.items()}
-    cpu = {way: median(one.cpu_s for one in done) for way, done in runs.items()}
-    print(f"\nagainst datasets: {wall['datasets'] / wall['ours']:.2f} x (CPU {cpu['datasets'] / cpu['ours']:.2f} x)")
-    print(f"against the copy: {wall['copy'] / wall['ours']:.2f} x its speed")
+        wall_s, inside_s, cpu_s, peak_mb = (_median(done, name) for name in ("wall_s", "inside_s", "cpu_s", "peak_mb"))
+        print(f"| {way} | {wall_s:.1f} | {inside_s:.1f} | {cpu_s:.1f} | {peak_mb:,.0f} |")
+    for way in ("ours", "ours again"):
+        wall, inside, cpu = (
+            _median(runs["datasets"], name) / _median(runs[way], name) for name in ("wall_s", "inside_s", "cpu_s")
+        )
+        copy = _median(runs["copy"], "wall_s") / _median(runs[way], "wall_s")
+        print(f"\n{way}: {wall:.2f} x as fast as datasets (inside {inside:.2f} x, CPU {cpu:.2f} x)", end="")
+        print(f", {copy:.2f} x the speed of the copy")
     if options.large:
-        grow(options.work, options.large, options.rows, median(one.peak_mb for one in runs["ours"]))
+        grow(options.work, options.large, options.rows, _median(runs["ours"], "peak_mb"))
+
+
+def _median(runs: list[Run], name: str) -> float:
+    return median(float(getattr(one, name)) for one in runs)
 
 
 def grow(work: Path, n_rows: int, per_file: int, before_mb: float) -> None:
@@ -141,7 +188,7 @@ def grow(work: Path, n_rows: int, per_file: int, before_mb: float) -> None:
     many = made(work, n_files, per_file)
     with tempfile.TemporaryDirectory(dir=work) as folder:
         scratch = Path(folder)
-        done = run(ours(many, scratch), {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(scratch / "xdg")})
+        done = run(commands(many, scratch)["ours"], environment(work, scratch))
         rows = json.loads((scratch / "ours" / "manifest.json").read_text())["rows_kept"]
     for file in many[2:]:
         Path(file).unlink()

@@ -36,6 +36,7 @@ _CONTENT: Final = (
     "{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}"
 )
+_CONTENT_ON_A_LINE: Final = _CONTENT.replace("<image>\n", "<image> ")
 BUILT_IN_TEMPLATES: Final[dict[str, str]] = {
     # The conversation "v1" of LLaVA-1.5: https://github.com/haotian-liu/LLaVA, llava/conversation.py.
     "llava-1.5": (
@@ -43,6 +44,14 @@ BUILT_IN_TEMPLATES: Final[dict[str, str]] = {
         "{% if message['role'] == 'system' %}" + _CONTENT + " "
         "{% elif message['role'] == 'user' %}USER: " + _CONTENT + " "
         "{% else %}ASSISTANT: " + _CONTENT + "{{ eos_token }}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    ),
+    # The same with the picture and what is said about it on one line, as LLaVA-HTML-Coder trains.
+    "llava-1.5-line": (
+        "{{ bos_token }}{% for message in messages %}"
+        "{% if message['role'] == 'system' %}" + _CONTENT_ON_A_LINE + " "
+        "{% elif message['role'] == 'user' %}USER: " + _CONTENT_ON_A_LINE + " "
+        "{% else %}ASSISTANT: " + _CONTENT_ON_A_LINE + "{{ eos_token }}{% endif %}"
         "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
     ),
     # Picture, what is said about it, target: for models that were never taught to chat.

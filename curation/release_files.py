@@ -8,22 +8,27 @@ What stands in them is for others: a build's selection (`curation.release_data`)
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.errors import BadInputError
-from curation.parquet_sink import ROWS_PER_ROW_GROUP, HashingSink, writer_options
+from curation.hash_behind import HashBehind
+from curation.parquet_sink import ROWS_PER_ROW_GROUP, writer_options
 from curation.sample import IMAGE_TYPE
 
 MAX_FILE_BYTES: Final = 500_000_000
 """Size at which a split goes on in a new file; what the Hub recommends for Parquet shards."""
+
+_BUFFER_BYTES: Final = 1 << 18
+"""Texts of a row group are some fifty small pieces: they go to the file together."""
 
 LINEAGE_COLUMNS: Final = ("task", "source", "source_revision", "source_key", "license", "image_origin", "lineage", "id")
 PREVIEW_SAMPLES: Final = 12
@@ -96,16 +101,17 @@ def chosen_for_preview(table: pa.Table, per_task: int, so_far: Sequence[Mapping[
 class SplitWriter:
     """Writes one split into numbered files of at most `MAX_FILE_BYTES`; row groups of `ROWS_PER_ROW_GROUP`.
 
-    Bytes are hashed as they pass. With `sync` a file is on the disk when it is closed.
+    A thread hashes what is written. With `sync` a file is on the disk when the split is finished.
     """
 
     def __init__(self, folder: Path, split: str, schema: pa.Schema, *, sync: bool = False) -> None:
         self._folder, self._split, self._schema, self._sync = folder, split, schema, sync
-        self._file: BinaryIO | None = None
-        self._sink: HashingSink | None = None
+        self._file: pa.NativeFile | None = None
         self._writer: pq.ParquetWriter | None = None
+        self._hash: HashBehind | None = None
         self._pending: list[pa.Table] = []
-        self._written: list[tuple[Path, HashingSink]] = []
+        self._written: list[_Closed] = []
+        self._path = folder
         self.facts: dict[str, Any] = {"n_rows": 0, "n_bytes": 0, "files": []}
         self.entries: dict[str, dict[str, Any]] = {}
 
@@ -129,47 +135,69 @@ class SplitWriter:
         self._pending = [joined.slice(n_full).combine_chunks()] if n_pending > n_full else []
 
     def _write_group(self, table: pa.Table) -> None:
-        if self._sink is not None and self._sink.n_bytes >= MAX_FILE_BYTES:
+        if self._file is not None and self._file.tell() >= MAX_FILE_BYTES:
             self._close_file()
         if self._writer is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{self._split}-{len(self._written):05d}.parquet"
-            self._file = path.open("wb", buffering=0)
-            self._sink = HashingSink(self._file)
-            self._written.append((path, self._sink))
-            self._writer = pq.ParquetWriter(
-                pa.PythonFile(self._sink, mode="w"), self._schema, **writer_options(self._schema)
-            )
+            self._open_file()
+        assert self._writer is not None
+        assert self._file is not None
+        assert self._hash is not None
         self._writer.write_table(table.combine_chunks(), row_group_size=ROWS_PER_ROW_GROUP)
+        self._file.flush()
+        self._hash.reached(self._file.tell())
+
+    def _open_file(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{self._split}-{len(self._written):05d}.parquet"
+        self._file = pa.BufferedOutputStream(pa.OSFile(str(self._path), "wb"), _BUFFER_BYTES)
+        self._hash = HashBehind(self._path, sync=self._sync)
+        self._writer = pq.ParquetWriter(self._file, self._schema, **writer_options(self._schema))
 
     def _close_file(self) -> None:
         if self._writer is not None:
             assert self._file is not None
+            assert self._hash is not None
             self._writer.close()
-            if self._sync:
-                os.fsync(self._file.fileno())
+            n_bytes = self._file.tell()
             self._file.close()
-            self._writer = self._file = self._sink = None
+            self._written.append(_Closed(self._path, n_bytes, self._hash.finish(n_bytes)))
+            self._writer = self._file = self._hash = None
 
-    def finish(self) -> None:
-        """Write what is pending, and give the files the names that say how many there are."""
+    def close(self) -> None:
+        """Write what is pending; nothing is written any more. What is left is hashed and brought to the disk."""
         if self._pending:
             self._write_group(pa.concat_tables(self._pending))
             self._pending = []
         self._close_file()
-        for number, (path, sink) in enumerate(self._written):
-            final = path.with_name(f"{self._split}-{number:05d}-of-{len(self._written):05d}.parquet")
-            path.rename(final)
+
+    def finish(self) -> None:
+        """Close, and give the files the names that say how many there are. Raises `OSError`."""
+        self.close()
+        for number, file in enumerate(self._written):
+            sha256 = file.sha256.result()
+            final = file.path.with_name(f"{self._split}-{number:05d}-of-{len(self._written):05d}.parquet")
+            file.path.rename(final)
             self.facts["files"].append(final.name)
-            self.facts["n_bytes"] += sink.n_bytes
-            self.entries[final.name] = {"sha256": sink.sha256.hexdigest(), "n_bytes": sink.n_bytes}
+            self.facts["n_bytes"] += file.n_bytes
+            self.entries[final.name] = {"sha256": sha256, "n_bytes": file.n_bytes}
 
     def abandon(self) -> None:
         """Let go of the file after a failure: what is there is thrown away."""
         if self._writer is not None:
-            assert self._sink is not None
             assert self._file is not None
-            self._sink.is_abandoned = True
-            self._writer.close()
-            self._file.close()
-            self._writer = self._file = self._sink = None
+            assert self._hash is not None
+            self._hash.abandon()
+            with suppress(OSError):  # the disk may be full: that is what went wrong
+                self._writer.close()
+            with suppress(OSError):
+                self._file.close()
+            self._writer = self._file = self._hash = None
+
+
+@dataclass(frozen=True)
+class _Closed:
+    """A file that is written: where, its size, and its SHA-256 when that is known."""
+
+    path: Path
+    n_bytes: int
+    sha256: Future[str]

@@ -87,24 +87,28 @@ class ImageTextToText:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         self._baseline = baseline
-        self._processor: Any = AutoProcessor.from_pretrained(baseline.model, revision=baseline.revision)
+        self.processor: Any = AutoProcessor.from_pretrained(baseline.model, revision=baseline.revision)
         self._model = _placed(AutoModelForImageTextToText, baseline)
 
     def predict(self, images: Iterable[Image.Image], prompt: str) -> Iterator[str]:
         """See `Predictor`."""
-        text = self._prompt(prompt)
+        return self.write(images, self._prompt(prompt))
+
+    def write(self, images: Iterable[Image.Image], text: str, *, add_special_tokens: bool = True) -> Iterator[str]:
+        """The completion of `text`, a prompt as the model is given it, for each picture."""
+        settings = {"add_special_tokens": add_special_tokens, "return_tensors": "pt"}
         for image in images:
-            inputs = self._processor(images=[image.convert("RGB")], text=[text], return_tensors="pt")
+            inputs = self.processor(images=[image.convert("RGB")], text=[text], **settings)
             tokens = _generated(self._model, inputs, self._baseline.max_new_tokens)
             if not self._model.config.is_encoder_decoder:  # a decoder repeats what it was given
                 tokens = tokens[:, inputs["input_ids"].shape[1] :]
-            yield self._processor.batch_decode(tokens, skip_special_tokens=True)[0].strip()
+            yield self.processor.batch_decode(tokens, skip_special_tokens=True)[0].strip()
 
     def _prompt(self, prompt: str) -> str:
-        if getattr(self._processor, "chat_template", None) is None:
+        if getattr(self.processor, "chat_template", None) is None:
             return f"{self._baseline.image_mark}{prompt}"
         turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
-        return str(self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False))
+        return str(self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False))
 
 
 class Pix2Struct:

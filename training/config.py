@@ -92,7 +92,6 @@ class PredictionConfig(Strict):
     """How held-out rows are predicted, greedily, and by what they are scored (groups of `training.evaluation`)."""
 
     max_new_tokens: Positive = 1_024
-    batch_size: Positive = 1
     metrics: tuple[str, ...] = ()
 
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.balance_rules import BalanceRule, over_quota
-from curation.classes.sample_classes import classes_of
-from curation.merge.duplicates import Clusters, Hit, all_signatures, clusters_of, hits_by_words, hits_of
+from curation.merge.duplicates import Clusters, clusters_of
 from curation.merge.facts import Facts
 from curation.merge.opened import Opened
 from curation.merge.spec import MergeSpec
 from curation.merge.splits import RANKS, splits_of
 from curation.reasons import Reason
 from curation.store import Workspace
+
+if TYPE_CHECKING:
+    from curation.merge.evaluation_sets import Hit
 
 DROPPED_SCHEMA: Final = pa.schema(
     [
@@ -78,8 +80,9 @@ def decide(
     usable = decisions.kept
     for hit in _hits(sources, facts, usable, evaluation, spec, cache):
         decisions.leave_out(hit.row, Reason.CONTAMINATED, f"{hit.by}: {hit.evaluation}")
-    signatures = all_signatures(sources, facts, cache) if spec.dedup == "near" else None
-    clusters = clusters_of(facts, usable, spec.dedup, signatures)
+    clusters = clusters_of(
+        facts, usable, spec.dedup, _signatures(sources, facts, cache) if spec.dedup == "near" else None
+    )
     _leave_out_duplicates(facts, decisions, clusters)
     for rule in spec.balance:
         _balance(sources, facts, decisions, rule)
@@ -115,8 +118,16 @@ def _hits(
 ) -> Iterable[Hit]:
     if not evaluation:
         return
-    yield from hits_of(facts, usable, all_signatures(sources, facts, cache), evaluation, cache)
+    from curation.merge.evaluation_sets import hits_by_words, hits_of  # noqa: PLC0415 - most merges have none
+
+    yield from hits_of(facts, usable, _signatures(sources, facts, cache), evaluation, cache)
     yield from hits_by_words(sources, facts, usable, evaluation, spec.overlap)
+
+
+def _signatures(sources: Sequence[Opened], facts: Facts, cache: Workspace) -> Iterable[pa.Table]:
+    from curation.merge.signatures import all_signatures  # noqa: PLC0415 - exact duplicates need none of it
+
+    return all_signatures(sources, facts, cache)
 
 
 def _leave_out_duplicates(facts: Facts, decisions: Decisions, clusters: Clusters) -> None:
@@ -154,6 +165,8 @@ def _balance(sources: Sequence[Opened], facts: Facts, decisions: Decisions, rule
 
 def _classes(sources: Sequence[Opened], facts: Facts, rows: NDArray[np.int64]) -> list[list[str]]:
     """The classes of rows, none where they cannot be told. One name of a class is held, however many rows have it."""
+    from curation.classes.sample_classes import classes_of  # noqa: PLC0415 - only where a rule asks for classes
+
     wanted = set(rows.tolist())
     names: dict[str, str] = {}
     values: list[list[str]] = []

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from curation.duplicates import PICTURE_TASKS
 from curation.errors import AddressError
 from curation.keys import canonical_json
-from curation.merge.opened import Opened, Unit
+from curation.merge.opened import Opened, Pictures, Unit
 from curation.reasons import Reason
 from curation.sources.files import shown
 
@@ -180,14 +180,14 @@ def order_of(id_: str, seed: int) -> int:
     return int.from_bytes(digest, "big")
 
 
-def _hashed(batches: Iterator[pa.Array]) -> Iterator[tuple[str | None, int]]:
+def _hashed(batches: Iterator[pa.Array | pa.ChunkedArray]) -> Iterator[tuple[str | None, int]]:
     """SHA-256 and size of each picture, without a copy of it."""
     for batch in batches:
-        data = batch.field("bytes")
-        for place in range(len(batch)):
-            picture = data[place].as_buffer() if batch[place].is_valid else None
-            # A picture of no bytes is none.
-            yield (None, 0) if not picture else (hashlib.sha256(picture).hexdigest(), picture.size)
+        for chunk in batch.chunks if isinstance(batch, pa.ChunkedArray) else [batch]:
+            pictures = Pictures(chunk)
+            for place, size in enumerate(pictures.sizes.tolist()):
+                # A picture of no bytes is none.
+                yield (hashlib.sha256(pictures.at(place)).hexdigest(), size) if size else (None, 0)
 
 
 def _within(table: pa.Table, limit: int) -> tuple[pa.Table, int]:

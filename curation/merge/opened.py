@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curation.keys import content_key
 from curation.merge.spec import MergeEntry
 from curation.sample import MESSAGES_TYPE
 from curation.sources.source import Piece
@@ -133,6 +135,28 @@ class Opened(Protocol):
         """
         ...
 
-    def images(self, unit: Unit, rows: NDArray[np.int64]) -> Iterator[pa.Array]:
+    def images(self, unit: Unit, rows: NDArray[np.int64]) -> Iterator[pa.Array | pa.ChunkedArray]:
         """Pictures (`IMAGE_TYPE`, null where there is none) of file rows in ascending order, a stretch at a time."""
         ...
+
+
+def fingerprint(source: Opened, n_units: int | None) -> dict[str, Any]:
+    """What was read of a source: the hashes of its first units (None: all of them), and how many they are."""
+    keys = [unit.key for unit in islice(source.units(), n_units)]
+    return {"name": source.entry.name, "n_units": len(keys), "units": content_key(keys=keys)}
+
+
+class Pictures:
+    """Pictures of one chunk, each a view of its bytes; a row without one has a size of 0."""
+
+    def __init__(self, images: pa.StructArray) -> None:
+        data = images.field("bytes")
+        _, offsets, values = data.buffers()
+        ends = np.frombuffer(offsets, np.int32)[data.offset : data.offset + len(data) + 1]
+        self._ends, self._values = ends, memoryview(values or b"")
+        self.sizes = np.diff(ends).astype(np.int64)
+        self.sizes[~images.is_valid().to_numpy(zero_copy_only=False)] = 0
+
+    def at(self, place: int) -> memoryview:
+        """The bytes of one picture."""
+        return self._values[self._ends[place] : self._ends[place + 1]]

@@ -17,7 +17,6 @@ from curation.merge.parquet_set import Chosen, open_parquet_set
 from curation.merge.presets import PRESETS, source_of
 from curation.merge.source_set import open_source_set, without_pictures
 from curation.merge.spec import MergeEntry
-from curation.pipeline import first_piece, pinned_source
 from curation.rejects import scope_of
 from curation.report.columns import FoundColumns, find_columns
 from curation.sample import TASKS
@@ -71,6 +70,8 @@ def open_entry(entry: MergeEntry) -> Opened:
 
 
 def _opened_source(entry: MergeEntry, source: Source, kind: str, own_splits: Mapping[str, str] | None = None) -> Opened:
+    from curation.pipeline import first_piece, pinned_source  # noqa: PLC0415 - it knows every measure
+
     source = pinned_source(source)
     first = first_piece(source, 1)
     if first is None or not first.n_rows:

@@ -102,7 +102,7 @@ class ParquetSet:
             read, splits, rows = read.filter(wanted), splits.filter(wanted), rows[wanted.to_numpy(zero_copy_only=False)]
         return self._completed(piece, read, rows, splits, with_ids=with_ids)
 
-    def images(self, unit: Unit, rows: NDArray[np.int64]) -> Iterator[pa.Array]:
+    def images(self, unit: Unit, rows: NDArray[np.int64]) -> Iterator[pa.Array | pa.ChunkedArray]:
         """See `Opened`."""
         piece, column = unit.piece, self.uses["image"]
         if unit.is_remote:
@@ -246,15 +246,17 @@ def _strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
-def _image_batches(unit: Unit, column: str) -> Iterator[pa.Array]:
+def _image_batches(unit: Unit, column: str) -> Iterator[pa.Array | pa.ChunkedArray]:
     """The picture column of the unit's row groups, whole where they are small, else some pages at a time."""
     piece = unit.piece
     footer = footer_of(piece.path, piece.content_sha256)
     is_struct = pa.types.is_struct(footer.schema.to_arrow_schema().field(column).type)
     leaf, groups = f"{column}.bytes" if is_struct else column, list(piece.row_groups)
     if unit.n_bytes <= WHOLE_BYTES:
-        with pq.ParquetFile(piece.path, metadata=footer) as file:
-            yield from file.read_row_groups(groups, columns=[leaf], use_threads=False).column(0).chunks
+        with pq.ParquetFile(piece.path, metadata=footer, pre_buffer=False) as file:
+            # One by one: pyarrow grows a buffer by doubling it, and copies and clears memory for all that it holds.
+            read = (file.read_row_group(group, columns=[leaf], use_threads=False).column(0) for group in groups)
+            yield pa.chunked_array([chunk for column in read for chunk in column.chunks])
         return
     with pq.ParquetFile(piece.path, metadata=footer, buffer_size=_LEAST_PAGE_BYTES, pre_buffer=False) as file:
         for batch in file.iter_batches(IMAGES_AT_ONCE, row_groups=groups, columns=[leaf], use_threads=False):
@@ -268,8 +270,10 @@ def _picture_bytes(footer: pq.FileMetaData, group: int, column: str) -> int:
     return sum(int(one.total_uncompressed_size) for one in chunks if one.path_in_schema.split(".")[0] == column)
 
 
-def _as_images(column: pa.Array) -> pa.Array:
+def _as_images(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Pictures as `IMAGE_TYPE`, without paths: a row is known by its key."""
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array([_as_images(chunk) for chunk in column.chunks], IMAGE_TYPE)
     data = column.field("bytes") if pa.types.is_struct(column.type) else column
     data = data.cast(pa.binary()) if data.type != pa.binary() else data
     if pa.types.is_struct(column.type) and column.null_count:

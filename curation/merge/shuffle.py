@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.merge.facts import Facts, UnitRows
-from curation.merge.opened import OWN_SCHEMA, ROW_SCHEMA, Opened
+from curation.merge.opened import OWN_SCHEMA, ROW_SCHEMA, Opened, Pictures
 from curation.sample import IMAGE_TYPE
 
 BLOCK_BYTES: Final = 64_000_000
@@ -42,7 +42,7 @@ class Block:
         self.table = pa.concat_tables([part.drop_columns(["image"]) for part in parts]).combine_chunks()
         self.numbers: NDArray[np.int64] = self.table.column(NUMBER).to_numpy()
         images = [chunk for part in parts for chunk in part.column("image").chunks]
-        self._pictures = [_Pictures(chunk) for chunk in images]
+        self._pictures = [Pictures(chunk) for chunk in images]
         self._starts = np.cumsum([0, *(len(chunk) for chunk in images)])
         self.sizes = np.concatenate([one.sizes for one in self._pictures])
         self.order: NDArray[np.int64] = np.lexsort((self.numbers, orders[self.numbers]))
@@ -64,22 +64,6 @@ class Block:
         images = pa.StructArray.from_arrays([data, pa.nulls(len(data), pa.string())], fields=list(IMAGE_TYPE))
         rest = self.table.take(pa.array(positions))
         return rest.add_column(0, pa.field("image", IMAGE_TYPE), images)
-
-
-class _Pictures:
-    """Pictures of one chunk, each a view of its bytes; a row without one has a size of 0."""
-
-    def __init__(self, images: pa.StructArray) -> None:
-        data = images.field("bytes")
-        _, offsets, values = data.buffers()
-        ends = np.frombuffer(offsets, np.int32)[data.offset : data.offset + len(data) + 1]
-        self._ends, self._values = ends, memoryview(values or b"")
-        self.sizes = np.diff(ends).astype(np.int64)
-        self.sizes[~images.is_valid().to_numpy(zero_copy_only=False)] = 0
-
-    def at(self, place: int) -> memoryview:
-        """The bytes of one picture."""
-        return self._values[self._ends[place] : self._ends[place + 1]]
 
 
 def blocks(
@@ -154,7 +138,7 @@ def _rows_of(
         start += len(images)
 
 
-def _stretches(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+def _stretches(batches: Iterator[pa.Array | pa.ChunkedArray]) -> Iterator[pa.Array | pa.ChunkedArray]:
     for batch in batches:
         for start in range(0, len(batch), STRETCH_ROWS):
             yield batch.slice(start, STRETCH_ROWS)

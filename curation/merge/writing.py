@@ -99,6 +99,8 @@ def write_merged(
                     writers[task, split].write(table.replace_schema_metadata(schema.metadata))
             tell(len(order))
         for writer in writers.values():
+            writer.close()
+        for writer in writers.values():
             writer.finish()
     if schema is None:
         raise BadInputError(f"no row of {facts.table.num_rows} is left", f"They were left out: {decisions.rejected()}")

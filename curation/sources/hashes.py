@@ -8,15 +8,21 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from curation.sources.address import open_file
 from curation.sources.files import SourceFile, shown
 from curation.sources.remote import reaching
 
+if TYPE_CHECKING:
+    from io import BufferedReader
+
 _CHUNK_BYTES: Final = 8 * 1024 * 1024
 _SETTLED_AFTER_S: Final = 2.0
 """A file that changed less than this ago can change again with the same time stamp: its hash is not remembered."""
+
+_remembering: Final = Lock()
 
 
 def content_sha256(file: SourceFile) -> str:
@@ -26,12 +32,21 @@ def content_sha256(file: SourceFile) -> str:
     remembered = _read_cache().get(file.path)
     if _is_settled(file) and remembered and remembered[:2] == [file.size_bytes, file.version]:
         return str(remembered[2])
-    digest = hashlib.sha256()
     with reaching(shown(file.path)), open_file(file.path) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
+        if "://" in file.path:
+            sha256 = _of_few_requests(stream)
+        else:
+            sha256 = hashlib.file_digest(cast("BufferedReader", stream), "sha256").hexdigest()
     if _is_settled(file):
-        _remember(file, digest.hexdigest())
+        with _remembering:
+            _remember(file, sha256)
+    return sha256
+
+
+def _of_few_requests(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

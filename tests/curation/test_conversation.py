@@ -68,7 +68,7 @@ class TestMessages:
         assert turns[3]["content"] == [{"type": "text", "text": "Where?"}]
 
     def test_an_unknown_template_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(TokenizerError, match=r"llava-1\.4.*llava-1\.5, plain"):
+        with pytest.raises(TokenizerError, match=r"llava-1\.4.*llava-1\.5, llava-1\.5-line, plain"):
             Prompt(template="llava-1.4")
 
 

@@ -9,7 +9,8 @@ import yaml
 
 from curation.sources.generated import Generated
 from curation.sources.websight import WebSight
-from flows.recipe import Recipe, RecipeError, load_recipe, shipped_recipes
+from flows.recipe import Recipe, load_recipe, shipped_recipes
+from flows.recipe_parts import RecipeError
 from rendering.errors import BadInputError
 
 PLAIN = {

@@ -46,7 +46,12 @@ def finished(folder: Path, **quality: Any) -> Path:
 
 
 FAILED = {
-    "metric": "duplicate_share", "comparison": "<=", "limit": 0.01, "value": 0.2, "severity": "fail", "passed": False,
+    "metric": "duplicate_share",
+    "comparison": "<=",
+    "limit": 0.01,
+    "value": 0.2,
+    "severity": "fail",
+    "passed": False,
 }
 
 

@@ -235,7 +235,7 @@ def test_a_failure_while_writing_leaves_the_old_release(
     def broken(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("curation.merge.merging.composition_picture", broken)
+    monkeypatch.setattr("curation.merge.describing.composition_picture", broken)
     with pytest.raises(BadInputError.__mro__[1], match="No space left on device"):
         merged(tmp_path, *two, seed=5)
     assert content(tmp_path / "out") == before
