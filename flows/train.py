@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,7 +56,7 @@ def train_model(config: RunConfig, *, gate: bool = True) -> TrainedRun:
     """All steps that are not done yet. Raises `MarkupmillError`."""
     source, verdict = open_gated(config, gate=gate)
     run = RunFolder(Path(config.output).expanduser().absolute())
-    with run.workspace.lock():
+    with run.workspace.lock(), _told_while_it_works():
         run.begin(
             config,
             {"address": source.address, "revision": source.revision},
@@ -156,6 +157,19 @@ class _Steps:
         if split != "train" and not self.source.manifest.get("splits", {}).get(name):
             return None
         return open_rows(self.source.folder, data, name, getattr(data, f"n_{split}"))
+
+
+@contextmanager
+def _told_while_it_works() -> Iterator[None]:
+    """Steps and losses on standard error, a line each."""
+    logger, handler = logging.getLogger("training"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _quiet() -> None:

@@ -33,7 +33,7 @@ def card(config: RunConfig, name: str, state: Mapping[str, Any], *, has_curve: b
 
     release, scored = state["release"], state["steps"].get("score", {})
     found = _ON_HUB.fullmatch(release["address"])
-    dataset = found["repo"] if found and not Path(release["address"]).exists() else None
+    dataset = found["repo"] if found and not _is_here(release["address"]) else None
     data = ModelCardData(
         model_name=name,
         base_model=list(_bases(config)) or None,
@@ -44,7 +44,7 @@ def card(config: RunConfig, name: str, state: Mapping[str, Any], *, has_curve: b
             EvalResult(
                 task_type="image-to-text",
                 dataset_type=dataset or "markupmill-release",
-                dataset_name=release["address"],
+                dataset_name=_named(release["address"]),
                 dataset_revision=release["revision"],
                 dataset_split=config.data.test,
                 metric_type=metric,
@@ -82,22 +82,27 @@ def _bases(config: RunConfig) -> tuple[str, ...]:
     """Models of the Hub that this one was made from; folders say nothing to others."""
     model = config.model.model_dump()
     named = (model.get(key) for key in ("name", "vision", "language"))
-    return tuple(one for one in named if one and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", one) and not Path(one).exists())
+    return tuple(one for one in named if one and _ON_HUB.fullmatch(one) and not _is_here(one))
 
 
 def _body(config: RunConfig, name: str, state: Mapping[str, Any], *, has_curve: bool) -> list[str]:
     steps, release = state["steps"], state["release"]
     lines = [f"# {name}", "", f"Trained by markupmill's set-up `{config.setup}` for `{config.data.task}`.", ""]
     lines += ["```", f"markupmill predict PICTURE.png --model {name}", "```", ""]
-    lines += ["## Data", "", "| | |", "|---|---|", f"| release | `{cell(release['address'])}` |"]
+    lines += ["## Data", "", "| | |", "|---|---|", f"| release | `{cell(_named(release['address']))}` |"]
     lines += [f"| revision | `{cell(release['revision'])}` |", f"| gate | {cell(state['gate']['said'])} |"]
+    if start := config.model.model_dump().get("start_from"):
+        earlier = RunFolder(Path(start)).state["release"]
+        told = (
+            f"`{cell(_named(start))}`, trained on `{cell(_named(earlier['address']))}` at `{cell(earlier['revision'])}`"
+        )
+        lines.append(f"| started from | {told} |")
     counts = ", ".join(f"{steps['data']['n_' + split]:,} {split}" for split in ("train", "validation", "test"))
     lines.append(f"| rows | {counts} |")
     if config.data.weights:
         lines.append("| drawn | with the weights of the quality report, with replacement |")
     lines += ["", *_results(steps.get("score", {})), *_cost(steps, has_curve=has_curve)]
-    plain = config.model_dump(mode="json", exclude={"output"}, exclude_none=True)
-    plain["data"]["release"] = release["address"]
+    plain = _without_paths(config.model_dump(mode="json", exclude={"output"}, exclude_none=True))
     return [
         *lines,
         "## Config",
@@ -106,6 +111,23 @@ def _body(config: RunConfig, name: str, state: Mapping[str, Any], *, has_curve: 
         yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).strip(),
         "```",
     ]
+
+
+def _is_here(name: str) -> bool:
+    """Whether a name is a place on this machine: an absolute path, or something that is there."""
+    return Path(name).expanduser().is_absolute() or Path(name).exists()
+
+
+def _named(address: str) -> str:
+    """An address as others may read it: where it is a place on this machine, its last part."""
+    return Path(address).name if _is_here(address) else address
+
+
+def _without_paths(value: Any) -> Any:
+    """A config as others may read it."""
+    if isinstance(value, dict):
+        return {key: _without_paths(inner) for key, inner in value.items()}
+    return _named(value) if isinstance(value, str) and "/" in value else value
 
 
 def _results(scored: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ evaluation has `eval_loss`.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import resource
 import time
@@ -20,6 +21,9 @@ from transformers import TrainerCallback
 
 from training.checkpoints import mark_complete
 from training.errors import TrainingError
+
+logger = logging.getLogger(__name__)
+"""Is told each line, short: for who waits at a terminal."""
 
 _OF_THE_STEP: Final = ("learning_rate", "grad_norm")
 _NOT_LOGGED: Final = ("step", "epoch", "total_flos", "num_tokens", "num_input_tokens_seen")
@@ -46,6 +50,7 @@ class RunLog(TrainerCallback):  # type: ignore[misc]
         self._step_from = self._began
         self._trained_s = 0.0  # since the last line, without evaluation and saving
         self._tokens_from = 0
+        self._first_step = 0
         self._norms: dict[str, Any] = {}
 
     @property
@@ -61,7 +66,7 @@ class RunLog(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Start the clocks."""
         self._step_from = time.monotonic()
-        self._tokens_from = state.num_input_tokens_seen
+        self._tokens_from, self._first_step = state.num_input_tokens_seen, state.global_step
 
     def on_pre_optimizer_step(self, _args: Any, state: Any, _control: Any, model: Any = None, **_: Any) -> None:
         """Gradient norms by component, where this step gets a line."""
@@ -85,13 +90,13 @@ class RunLog(TrainerCallback):  # type: ignore[misc]
             if not math.isfinite(logs["eval_loss"]):
                 problem = f"the evaluation loss of step {state.global_step} is {logs['eval_loss']}"
                 raise TrainingError(problem, "Look whether each batch of validation rows has something to learn")
-            self._write({"step": state.global_step, **_numbers(logs), "seconds": self._seconds()})
+            self._write({"step": state.global_step, **_numbers(logs), "seconds": self._seconds()}, state.max_steps)
         elif "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 problem = f"the loss of step {state.global_step} is {logs['loss']}"
                 raise TrainingError(problem, "Lower training.learning_rate, or train with precision fp32")
             if self._has_line(state.global_step, state):
-                self._write(self._training_line(state, logs))
+                self._write(self._training_line(state, logs), state.max_steps)
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Mark the checkpoint."""
@@ -125,9 +130,13 @@ class RunLog(TrainerCallback):  # type: ignore[misc]
     def _seconds(self) -> float:
         return round(self._before + self.seconds, 3)
 
-    def _write(self, line: Mapping[str, Any]) -> None:
+    def _write(self, line: Mapping[str, Any], n_steps: int) -> None:
         with self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
+        name = "eval_loss" if "eval_loss" in line else "loss"
+        left_s = (line["seconds"] - self._before) / max(1, line["step"] - self._first_step) * (n_steps - line["step"])
+        told = f"{name.replace('_', ' ')} {line[name]:.4f}"
+        logger.info("step %d of %d: %s, %.0f s, %.0f s left", line["step"], n_steps, told, line["seconds"], left_s)
 
 
 def peak_memory() -> tuple[int, str]:

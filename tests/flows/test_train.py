@@ -86,7 +86,8 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[Commands]:
-    host = Commands(tmp_path_factory.mktemp("prefect"), HF_ENDPOINT=hub.endpoint, OMP_NUM_THREADS="1")
+    environment = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": hub.token, "OMP_NUM_THREADS": "1"}
+    host = Commands(tmp_path_factory.mktemp("prefect"), **environment)
     yield host
     host.close()
 
@@ -113,6 +114,7 @@ def test_a_run_goes_from_release_to_scores_and_card(run: tuple[Path, str]) -> No
     assert state["steps"]["merge"]["max_logit_difference"] < 1e-5
     assert state["steps"]["score"]["scores"]["exact_match"]["n"] == 2
     assert "Trained 3 steps" in said
+    assert "step 3 of 3: loss " in said
     assert "Held out, 2 rows: " in said
     assert (folder / "evaluation" / "evaluation.html").is_file()
     card = (folder / "model" / "README.md").read_text()
@@ -124,6 +126,8 @@ def test_a_run_goes_from_release_to_scores_and_card(run: tuple[Path, str]) -> No
     for told in ("| revision | `k1` |", "| rows | 5 train, 2 validation, 2 test |", "peak memory", "| Exact match |"):
         assert told in card
     assert "not run: the release was held against no gate" in card
+    assert str(config.parent) not in card  # a pushed card tells nothing of the machine
+    assert "name: model0" in card
     assert (folder / "model" / "loss.png").is_file()
 
 
@@ -192,7 +196,11 @@ def test_a_release_on_the_hub_is_trained_on_at_its_revision(
     commit = hub.publish("org/formulas", files)
     hub.publish("org/formulas", files | {"README.md": b"# later\n"})
     config = write_config(tmp_path, f"org/formulas@{commit}", model)
-    commands.run("train", config)
+    said = commands.run("train", config, "--push-to-hub", "org/ocr", "--private")
+    assert "Pushed to " in said
+    pushed = hub.repos["org/ocr"].commits[hub.repos["org/ocr"].head]
+    assert hub.repos["org/ocr"].private
+    assert {"README.md", "loss.png", "config.json", "model.safetensors", "markupmill.json"} <= set(pushed)
     assert state_of(tmp_path / "run")["release"] == {"address": f"org/formulas@{commit}", "revision": commit}
     header = yaml.safe_load((tmp_path / "run" / "model" / "README.md").read_text().split("---\n")[1])
     assert header["datasets"] == ["org/formulas"]
