@@ -89,13 +89,11 @@ def _body(config: RunConfig, name: str, state: Mapping[str, Any], *, has_curve: 
     steps, release = state["steps"], state["release"]
     lines = [f"# {name}", "", f"Trained by markupmill's set-up `{config.setup}` for `{config.data.task}`.", ""]
     lines += ["```", f"markupmill predict PICTURE.png --model {name}", "```", ""]
-    lines += ["## Data", "", "| | |", "|---|---|", f"| release | `{cell(_named(release['address']))}` |"]
-    lines += [f"| revision | `{cell(release['revision'])}` |", f"| gate | {cell(state['gate']['said'])} |"]
+    lines += ["## Data", "", "| | |", "|---|---|", f"| release | {_code(_named(release['address']))} |"]
+    lines += [f"| revision | {_code(release['revision'])} |", f"| gate | {cell(state['gate']['said'])} |"]
     if start := config.model.model_dump().get("start_from"):
         earlier = RunFolder(Path(start)).state["release"]
-        told = (
-            f"`{cell(_named(start))}`, trained on `{cell(_named(earlier['address']))}` at `{cell(earlier['revision'])}`"
-        )
+        told = f"{_code(_named(start))}, trained on {_code(_named(earlier['address']))} at {_code(earlier['revision'])}"
         lines.append(f"| started from | {told} |")
     counts = ", ".join(f"{steps['data']['n_' + split]:,} {split}" for split in ("train", "validation", "test"))
     lines.append(f"| rows | {counts} |")
@@ -111,6 +109,11 @@ def _body(config: RunConfig, name: str, state: Mapping[str, Any], *, has_curve: 
         yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).strip(),
         "```",
     ]
+
+
+def _code(text: str) -> str:
+    """A name as it is, in a table."""
+    return f"`{text.replace('`', '').replace('|', '/')}`"
 
 
 def _is_here(name: str) -> bool:

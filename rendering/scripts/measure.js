@@ -16,8 +16,8 @@
     return null;
   };
   const linesOf = (node, range) => {
-    // A text's boxes, one for each line as laid out, and what stands in each. Where a line ends is searched by
-    // doubling and then by halves, so that a long text costs by its length and not by its lines' number too.
+    // A text's boxes, one for each line as laid out, and what stands in each. Where a line ends is guessed,
+    // searched by doubling from there and then by halves: each look at a part costs by its length.
     const boxesOf = (start, end) => {
       range.setStart(node, start);
       range.setEnd(node, end);
@@ -31,20 +31,27 @@
     if (all.length < 2) return all.map((box) => [box, node.data]);
     const lines = [];
     let start = 0;
+    let left = all.reduce((sum, box) => sum + box.width, 0);
     for (const box of all.slice(0, maxBoxes)) {
-      let [fits, size] = [start, 64];
-      while (fits + size <= node.length && boxesOf(start, fits + size).length < 2) {
-        fits += size;
-        size *= 2;
+      const isWhole = (end) => boxesOf(start, end).length < 2;
+      // The line's share of the width left is nearly its share of the letters left; a far wrong guess is dear.
+      const guess = Math.min(400, Math.max(1, Math.round(((node.length - start) * box.width) / left)));
+      let [fits, over] = [start, node.length + 1];
+      let [at, step] = [Math.min(start + guess, node.length), 2];
+      while (at > fits && at < over) {
+        if (isWhole(at)) [fits, at] = [at, Math.min(at + step, node.length)];
+        else [over, at] = [at, at - step];
+        if (fits > start && over <= node.length) break;
+        step *= 2;
       }
-      let over = Math.min(fits + size, node.length + 1);
       while (over - fits > 1) {
         const middle = (fits + over) >> 1;
-        if (boxesOf(start, middle).length < 2) fits = middle;
+        if (isWhole(middle)) fits = middle;
         else over = middle;
       }
       lines.push([box, node.data.slice(start, fits)]);
       start = fits;
+      left -= box.width;
     }
     return lines;
   };

@@ -154,6 +154,7 @@ def test_the_environment_has_to_name_an_address_and_a_model(address: str) -> Non
 
 
 def test_an_endpoint_that_answers_nobody_is_given_up_and_what_is_under_way_ends() -> None:
-    with serving(lambda *_: (503, "down")) as server, pytest.raises(UnreachableError, match="12 requests in a row"):
+    given_up = r"1[2-5] requests in a row"  # those that were under way may fail, too, before the first is heard of
+    with serving(lambda *_: (503, "down")) as server, pytest.raises(UnreachableError, match=given_up):
         ask(server.address, *(str(n) for n in range(60)), limits=Limits(n_at_once=4, n_tries=1))
     assert len(server.bodies) < 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import subprocess
@@ -17,7 +16,7 @@ from PIL import Image
 
 from tests.flows.command_host import ROOT, Commands
 from tests.hub.server import FakeHub
-from tests.training.small_release import release_of
+from tests.training.small_release import release_of, sealed
 
 FORMULAS = ["x", "y ^ { 2 }", "\\frac { a } { b }", "\\alpha + 1", "z", "n - 1", "q", "\\beta", "u + v"]
 
@@ -32,17 +31,7 @@ def finished(folder: Path, **quality: Any) -> Path:
     """A release of a few formulas, with its checks and its manifest."""
     samples = [(picture(number), text) for number, text in enumerate(FORMULAS)]
     release_of(folder, "formula_to_latex", {"train": samples[:5], "validation": samples[5:7], "test": samples[7:]})
-    (folder / "quality.json").write_text(json.dumps({"checks": [], **quality}))
-    (folder / "recipe.yaml").write_text("name: formulas\n")
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            data = path.read_bytes()
-            name = path.relative_to(folder).as_posix()
-            files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "n_bytes": len(data)}
-    manifest = {"key": "k1", "files": files, "splits": {"train": 5, "validation": 2, "test": 2}}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+    return sealed(folder, {"train": 5, "validation": 2, "test": 2}, **quality)
 
 
 FAILED = {

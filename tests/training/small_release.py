@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +30,21 @@ def release_of(folder: Path, task: str, splits: dict[str, Iterable[Sample]]) -> 
         ]
         schema = pa.schema([("image", IMAGE_TYPE), ("text", pa.string()), ("task", pa.string()), ("id", pa.string())])
         pq.write_table(pa.Table.from_pylist(rows, schema), folder / "data" / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+def sealed(folder: Path, splits: dict[str, int], **quality: Any) -> Path:
+    """What makes a folder of data a release: the checks in `quality.json`, and a manifest of all files."""
+    (folder / "quality.json").write_text(json.dumps({"checks": [], **quality}))
+    if not (folder / "recipe.yaml").is_file():
+        (folder / "recipe.yaml").write_text("name: small\n")
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "manifest.json":
+            data = path.read_bytes()
+            name = path.relative_to(folder).as_posix()
+            files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "n_bytes": len(data)}
+    (folder / "manifest.json").write_text(json.dumps({"key": "k1", "files": files, "splits": splits}))
     return folder
 
 

@@ -32,7 +32,7 @@ def ours(path: Path, ids: list[str], parents: list[str | None]) -> Path:
     """A file with lineage, as releases have it, so that rows keep their ids."""
     n_rows = len(ids)
     return write_set(
-        path, texts(n_rows, hash(path.name) % 1000), id=ids, parent_id=parents, lineage=["{}"] * n_rows,
+        path, texts(n_rows, 1_000 * len(path.name)), id=ids, parent_id=parents, lineage=["{}"] * n_rows,
         **{name: ["page_to_html" if name == "task" else "x"] * n_rows
            for name in ("task", "source", "source_revision", "source_key", "license", "image_origin")},
     )  # fmt: skip
