@@ -8,7 +8,6 @@ training that was killed goes on from its last whole checkpoint.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from curation.hub_gate import Verdict, gate_verdict
 from curation.release_source import ReleaseSource, open_release
 from flows.run_names import artifact_key
 from training.config import RunConfig
+from training.quiet import quiet_libraries
 from training.run_folder import EVALUATION, MODEL, PREDICTIONS, RunFolder, Step
 
 RELEASES: Final = Path("build/train/releases")
@@ -99,7 +99,7 @@ class _Steps:
     def train(self) -> dict[str, Any]:
         from training.setups import setup_named  # noqa: PLC0415 - torch, which a failed gate saves
 
-        _quiet()
+        quiet_libraries()
         train = self._rows("train")
         assert train is not None
         trained = setup_named(self.config.setup).train(self.config, train, self._rows("validation"), self.run.path)
@@ -108,7 +108,7 @@ class _Steps:
     def merge(self) -> dict[str, Any]:
         from training.setups import describe, setup_named  # noqa: PLC0415 - as above
 
-        _quiet()
+        quiet_libraries()
         merged = setup_named(self.config.setup).merge(self.config, self.run.path)
         describe(self.config, self.run.path / MODEL)
         return asdict(merged)
@@ -117,7 +117,7 @@ class _Steps:
         from training.held_out import predict_rows  # noqa: PLC0415 - as above
         from training.setups import setup_named  # noqa: PLC0415 - as above
 
-        _quiet()
+        quiet_libraries()
         rows = self._rows("test")
         if rows is None:
             return {"n": 0}
@@ -172,16 +172,6 @@ def _told_while_it_works() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = True
-
-
-def _quiet() -> None:
-    """No bars for the shards of a model, and no word of what nobody here can mend."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def told(run: RunFolder) -> list[str]:

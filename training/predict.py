@@ -13,6 +13,7 @@ from curation.errors import AddressError, BadInputError
 from curation.sample import Task
 from rendering.pixels import ImageFault, decode_rgb
 from training.baselines import Baseline, Predictor, open_baseline
+from training.quiet import quiet_libraries
 from training.run_folder import MODEL
 from training.setups import Description, TrainedModel, description_of, setup_named
 
@@ -35,6 +36,7 @@ def predict_files(
     """
     for path in paths:
         _picture(path)
+    quiet_libraries()
     opened, asked = open_trained(model, max_new_tokens, device)
     said = asked.prompt if prompt is None else replace(asked.prompt, user=prompt)
     return zip(paths, opened.predict((_picture(path) for path in paths), said, asked.task), strict=True)
