@@ -31,6 +31,8 @@ class Fault:
     reached: Event = field(default_factory=Event)
     """A stalled request has come so far."""
     go_on: Event = field(default_factory=Event)
+    over: Event = field(default_factory=Event)
+    """It is answered, and counted."""
 
 
 class Faults:

@@ -135,6 +135,11 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionResetError):  # of a client that was killed
             super().handle()
 
+    def handle_one_request(self) -> None:
+        super().handle_one_request()
+        if self.fault is not None:
+            self.fault.over.set()
+
     def log_message(self, *_: Any) -> None:
         """Say nothing: `hub.requests` is the log."""
 
